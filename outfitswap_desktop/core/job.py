@@ -1,0 +1,108 @@
+"""The frozen words of a job: request, progress, cancel token, result and receipt."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from outfitswap_desktop.core.arrays import RGB, Mask
+from outfitswap_desktop.core.regions import Segmentation
+from outfitswap_desktop.core.zones import Zone
+from outfitswap_desktop.errors import Cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class SwapRequest:
+    """One swap, said completely: the same value drives window, command line, batch, library and a bug report.
+
+    `photo`, `garment`, `mask` and `output` are files. `zone` None: from the prompt's garment, else the largest zone found.
+    `person` counts from 1, left to right; None takes the largest. `quality` (1..100) is for JPEG and WebP.
+    `consent` is the statement of `--adult-consent` as given, None when it was not given.
+    """
+
+    photo: Path
+    output: Path
+    prompt: str = ""
+    garment: Path | None = None
+    mask: Path | None = None
+    zone: Zone | None = None
+    person: int | None = None
+    engine: str = "auto"
+    seed: int = 0
+    steps: int | None = None
+    quality: int = 95
+    keep_metadata: bool = True
+    consent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a job is: `stage` is a word of the pipeline, `fraction` 0..1 of the whole job, `detail` one short phrase."""
+
+    stage: str
+    fraction: float
+    detail: str = ""
+
+
+Report = Callable[[Progress], None]
+
+
+class Cancel(Protocol):
+    """Anything with threading.Event's reading side; a multiprocessing Event fits too."""
+
+    def is_set(self) -> bool: ...
+
+
+class CancelToken:
+    """Set by the user, polled by the steps; `check` raises Cancelled at the next safe point."""
+
+    def __init__(self, event: Cancel | None = None) -> None:
+        self._event = event if event is not None else threading.Event()
+
+    def set(self) -> None:
+        """Ask for a cancel; takes effect at the next check."""
+        setter = getattr(self._event, "set", None)
+        if setter is None:
+            raise TypeError("this token only reads; set the event it was made from")
+        setter()
+
+    def is_set(self) -> bool:
+        return self._event.is_set()
+
+    def check(self) -> None:
+        """Raise Cancelled when a cancel was asked for."""
+        if self._event.is_set():
+            raise Cancelled()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """What the pipeline measured on the result, before it is encoded."""
+
+    outside_mask_changed_pixels: int
+    mask_fraction: float
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SwapResult:
+    """The pipeline's raw outcome: `image` (H, W, 3) in the photo's own colour space, `mask` > 0 where a pixel may differ.
+
+    It has not passed the output gates: only the safety kernel turns it into something that can be shown or saved.
+    """
+
+    image: RGB
+    mask: Mask
+    segmentation: Segmentation | None
+    zone: Zone
+    engine: str
+    segmenter: str
+    fallbacks: tuple[str, ...]
+    limits: tuple[str, ...]
+    notes: tuple[str, ...]
+    measured: Measured
+    plan: Mapping[str, Any]
+    seconds: Mapping[str, float]

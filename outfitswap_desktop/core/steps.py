@@ -1,0 +1,76 @@
+"""The Protocols that the pipeline is made of; rooms implement them, wiring joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from outfitswap_desktop.core.arrays import RGB, Alpha
+from outfitswap_desktop.core.job import CancelToken
+from outfitswap_desktop.core.regions import BodyAxis, Segmentation
+from outfitswap_desktop.core.zones import Zone
+
+
+class Segmenter(Protocol):
+    """Finds persons, garment zones and protected areas in one photo (detection, refinement and guard in one)."""
+
+    name: str
+
+    def segment(self, photo: RGB, *, person: int | None, zones: frozenset[Zone] | None, cancel: CancelToken) -> Segmentation:
+        """Read `photo` (H, W, 3) sRGB and describe person `person` (1 = leftmost; None = the largest).
+
+        `zones` limits the work to the zones that are wanted; None finds all. Raises NobodyFound when no person, not that
+        many persons or none of the zones is there; NotAvailable when the segmenter itself cannot run.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GenerationRequest:
+    """What a generator gets: a crop of the photo in sRGB at the generator's size, and what to do there.
+
+    `image` (h, w, 3); `alpha` (h, w) 0..255, 0 = must not change; `keep_out` (h, w) 0/255 marks protected areas, for
+    reading only; `garment` (any size, 3) sRGB or None; `axes` in crop pixels; `seed` any 64-bit integer.
+    """
+
+    image: RGB
+    alpha: Alpha
+    zone: Zone
+    prompt: str
+    garment: RGB | None = None
+    axes: tuple[BodyAxis, ...] = ()
+    keep_out: Alpha | None = None
+    seed: int = 0
+    steps: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Generated:
+    """A generator's answer: `image` (h, w, 3) sRGB of the request's size; `limits` says what it could not do, in sentences."""
+
+    image: RGB
+    limits: tuple[str, ...] = ()
+    plan: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Generator(Protocol):
+    """Paints the new garment into the crop. Same request, same machine: same pixels."""
+
+    name: str
+    max_pixels: int | None
+    """Largest crop it works at, None = native; larger crops are resized down and the result up again."""
+    multiple: int
+    """Both sides of the crop are multiples of this."""
+
+    def generate(self, request: GenerationRequest, *, report: Callable[[float], None], cancel: CancelToken) -> Generated:
+        """Paint. `report` takes 0..1. Raises InputRefused when the words or the garment picture cannot be understood."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The parts that one job runs with."""
+
+    segmenter: Segmenter
+    generator: Generator

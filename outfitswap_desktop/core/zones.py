@@ -1,0 +1,69 @@
+"""Garment zones and target classes: what a garment may newly cover, what skin it may show, what it must never touch.
+
+One table, read by mask planning, the gates and the editor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Zone(StrEnum):
+    """A garment zone. `outer` is worn over `top`; `top` under an open coat is what shows of it; `full` is all of it."""
+
+    TOP = "top"
+    BOTTOM = "bottom"
+    DRESS = "dress"
+    OUTER = "outer"
+    FULL = "full"
+
+
+PROTECTED = ("head", "hair", "hands", "shoes")
+"""Areas that never enter a mask, whatever the target (protect wins)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetClass:
+    """What a class of garment needs from the picture.
+
+    `margin` is how far it may newly cover beyond the old outline, as a share of the person's height. `shows` names the
+    skin it may leave bare. `sleeves` and `length` are the cut it implies ("" = any).
+    """
+
+    name: str
+    zone: Zone
+    margin: float
+    shows: tuple[str, ...]
+    words: tuple[str, ...]
+    sleeves: str = ""
+    length: str = ""
+
+
+TARGETS: tuple[TargetClass, ...] = (
+    TargetClass("t-shirt", Zone.TOP, 0.025, ("forearms", "upper_arms"),
+                ("t-shirt", "tshirt", "tee", "polo", "polo shirt", "jersey"), sleeves="short"),
+    TargetClass("shirt", Zone.TOP, 0.03, ("forearms",),
+                ("shirt", "blouse", "button-down", "button-up", "tunic", "oxford shirt", "flannel")),
+    TargetClass("knitwear", Zone.TOP, 0.04, ("forearms",),
+                ("sweater", "jumper", "pullover", "sweatshirt", "hoodie", "turtleneck", "cardigan", "knit top"),
+                sleeves="long"),
+    TargetClass("sleeveless top", Zone.TOP, 0.025, ("forearms", "upper_arms", "shoulders"),
+                ("top", "vest", "tank top", "waistcoat", "gilet"), sleeves=""),
+    TargetClass("trousers", Zone.BOTTOM, 0.03, (),
+                ("trousers", "pants", "jeans", "chinos", "slacks", "leggings", "joggers", "sweatpants", "corduroys",
+                 "culottes", "cargos", "dungarees"), length="long"),
+    TargetClass("shorts", Zone.BOTTOM, 0.03, ("shins", "knees"), ("shorts", "bermudas"), length="short"),
+    TargetClass("skirt", Zone.BOTTOM, 0.06, ("shins", "knees"), ("skirt", "kilt", "sarong"), length="skirt"),
+    TargetClass("dress", Zone.DRESS, 0.06, ("shins", "knees", "forearms", "upper_arms"),
+                ("dress", "gown", "sundress", "robe", "kaftan", "kimono", "sari", "abaya"), length="dress"),
+    TargetClass("one-piece", Zone.DRESS, 0.04, ("forearms",),
+                ("jumpsuit", "overall", "overalls", "boilersuit", "playsuit", "romper", "spacesuit"), length="long"),
+    TargetClass("jacket", Zone.OUTER, 0.05, (),
+                ("jacket", "blazer", "bomber", "anorak", "windbreaker", "parka", "suit jacket", "sport coat", "tuxedo"),
+                sleeves="long"),
+    TargetClass("coat", Zone.OUTER, 0.10, (),
+                ("coat", "overcoat", "trench", "trench coat", "cape", "poncho", "raincoat", "duffle"), sleeves="long"),
+    TargetClass("outfit", Zone.FULL, 0.06, ("forearms", "shins"),
+                ("outfit", "suit", "uniform", "costume", "tracksuit", "clothes", "ensemble", "look")),
+)

@@ -1,0 +1,1 @@
+"""Steps that need no GPU and no download."""

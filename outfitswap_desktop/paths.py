@@ -1,0 +1,50 @@
+"""Every folder the program uses and every bundled resource (editable, wheel and frozen installs)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+HOME_VARIABLE = "OUTFITSWAP_HOME"
+"""Environment variable that moves all of the program's own folders (tests, portable installs)."""
+
+
+def data_dir() -> Path:
+    """Folder for history, thumbnails and settings; made when missing."""
+    moved = os.environ.get(HOME_VARIABLE)
+    if moved:
+        folder = Path(moved)
+    else:
+        from platformdirs import user_data_path
+
+        folder = user_data_path("OutfitSwap", appauthor=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def history_file() -> Path:
+    """The SQLite file of the history."""
+    return data_dir() / "history.db"
+
+
+def results_dir() -> Path:
+    """Where results go when the caller names no output."""
+    folder = data_dir() / "results"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def resources_dir() -> Path:
+    """Folder of the bundled data files; in a frozen build below sys._MEIPASS."""
+    frozen_root = getattr(sys, "_MEIPASS", None)
+    root = Path(frozen_root) / "outfitswap_desktop" if frozen_root else Path(__file__).resolve().parent
+    return root / "resources"
+
+
+def resource(name: str) -> Path:
+    """A bundled data file by its path below resources/; raises FileNotFoundError naming it when it is not there."""
+    path = resources_dir() / name
+    if not path.is_file():
+        raise FileNotFoundError(f"bundled resource is missing: {name}")
+    return path

@@ -1,0 +1,1 @@
+"""The gates and the kernel: the kernel alone makes and writes a released image."""

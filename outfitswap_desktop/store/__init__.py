@@ -1,0 +1,1 @@
+"""SQLite stores of this machine: history; later queue, lease journal and settings."""
