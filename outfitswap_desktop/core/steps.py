@@ -17,7 +17,9 @@ class Segmenter(Protocol):
 
     name: str
 
-    def segment(self, photo: RGB, *, person: int | None, zones: frozenset[Zone] | None, cancel: CancelToken) -> Segmentation:
+    def segment(
+        self, photo: RGB, *, person: int | None, zones: frozenset[Zone] | None, cancel: CancelToken
+    ) -> Segmentation:
         """Read `photo` (H, W, 3) sRGB and describe person `person` (1 = leftmost; None = the largest).
 
         `zones` limits the work to the zones that are wanted; None finds all. Raises NobodyFound when no person, not that
@@ -63,7 +65,9 @@ class Generator(Protocol):
     multiple: int
     """Both sides of the crop are multiples of this."""
 
-    def generate(self, request: GenerationRequest, *, report: Callable[[float], None], cancel: CancelToken) -> Generated:
+    def generate(
+        self, request: GenerationRequest, *, report: Callable[[float], None], cancel: CancelToken
+    ) -> Generated:
         """Paint. `report` takes 0..1. Raises InputRefused when the words or the garment picture cannot be understood."""
         ...
 

@@ -41,29 +41,136 @@ class TargetClass:
 
 
 TARGETS: tuple[TargetClass, ...] = (
-    TargetClass("t-shirt", Zone.TOP, 0.025, ("forearms", "upper_arms"),
-                ("t-shirt", "tshirt", "tee", "polo", "polo shirt", "jersey"), sleeves="short"),
-    TargetClass("shirt", Zone.TOP, 0.03, ("forearms",),
-                ("shirt", "blouse", "button-down", "button-up", "tunic", "oxford shirt", "flannel")),
-    TargetClass("knitwear", Zone.TOP, 0.04, ("forearms",),
-                ("sweater", "jumper", "pullover", "sweatshirt", "hoodie", "turtleneck", "cardigan", "knit top"),
-                sleeves="long"),
-    TargetClass("sleeveless top", Zone.TOP, 0.025, ("forearms", "upper_arms", "shoulders"),
-                ("top", "vest", "tank top", "waistcoat", "gilet"), sleeves=""),
-    TargetClass("trousers", Zone.BOTTOM, 0.03, (),
-                ("trousers", "pants", "jeans", "chinos", "slacks", "leggings", "joggers", "sweatpants", "corduroys",
-                 "culottes", "cargos", "dungarees"), length="long"),
+    TargetClass(
+        "t-shirt",
+        Zone.TOP,
+        0.025,
+        ("forearms", "upper_arms"),
+        ("t-shirt", "tshirt", "tee", "polo", "polo shirt", "jersey"),
+        sleeves="short",
+    ),
+    TargetClass(
+        "shirt",
+        Zone.TOP,
+        0.03,
+        ("forearms",),
+        ("shirt", "blouse", "button-down", "button-up", "tunic", "oxford shirt", "flannel"),
+    ),
+    TargetClass(
+        "knitwear",
+        Zone.TOP,
+        0.04,
+        ("forearms",),
+        ("sweater", "jumper", "pullover", "sweatshirt", "hoodie", "turtleneck", "cardigan", "knit top"),
+        sleeves="long",
+    ),
+    TargetClass(
+        "sleeveless top",
+        Zone.TOP,
+        0.025,
+        ("forearms", "upper_arms", "shoulders"),
+        ("top", "vest", "tank top", "waistcoat", "gilet"),
+        sleeves="",
+    ),
+    TargetClass(
+        "trousers",
+        Zone.BOTTOM,
+        0.03,
+        (),
+        (
+            "trousers",
+            "pants",
+            "jeans",
+            "chinos",
+            "slacks",
+            "leggings",
+            "joggers",
+            "sweatpants",
+            "corduroys",
+            "culottes",
+            "cargos",
+            "dungarees",
+        ),
+        length="long",
+    ),
     TargetClass("shorts", Zone.BOTTOM, 0.03, ("shins", "knees"), ("shorts", "bermudas"), length="short"),
     TargetClass("skirt", Zone.BOTTOM, 0.06, ("shins", "knees"), ("skirt", "kilt", "sarong"), length="skirt"),
-    TargetClass("dress", Zone.DRESS, 0.06, ("shins", "knees", "forearms", "upper_arms"),
-                ("dress", "gown", "sundress", "robe", "kaftan", "kimono", "sari", "abaya"), length="dress"),
-    TargetClass("one-piece", Zone.DRESS, 0.04, ("forearms",),
-                ("jumpsuit", "overall", "overalls", "boilersuit", "playsuit", "romper", "spacesuit"), length="long"),
-    TargetClass("jacket", Zone.OUTER, 0.05, (),
-                ("jacket", "blazer", "bomber", "anorak", "windbreaker", "parka", "suit jacket", "sport coat", "tuxedo"),
-                sleeves="long"),
-    TargetClass("coat", Zone.OUTER, 0.10, (),
-                ("coat", "overcoat", "trench", "trench coat", "cape", "poncho", "raincoat", "duffle"), sleeves="long"),
-    TargetClass("outfit", Zone.FULL, 0.06, ("forearms", "shins"),
-                ("outfit", "suit", "uniform", "costume", "tracksuit", "clothes", "ensemble", "look")),
+    TargetClass(
+        "dress",
+        Zone.DRESS,
+        0.06,
+        ("shins", "knees", "forearms", "upper_arms"),
+        ("dress", "gown", "sundress", "robe", "kaftan", "kimono", "sari", "abaya"),
+        length="dress",
+    ),
+    TargetClass(
+        "one-piece",
+        Zone.DRESS,
+        0.04,
+        ("forearms",),
+        ("jumpsuit", "overall", "overalls", "boilersuit", "playsuit", "romper", "spacesuit"),
+        length="long",
+    ),
+    TargetClass(
+        "jacket",
+        Zone.OUTER,
+        0.05,
+        (),
+        ("jacket", "blazer", "bomber", "anorak", "windbreaker", "parka", "suit jacket", "sport coat", "tuxedo"),
+        sleeves="long",
+    ),
+    TargetClass(
+        "coat",
+        Zone.OUTER,
+        0.10,
+        (),
+        ("coat", "overcoat", "trench", "trench coat", "cape", "poncho", "raincoat", "duffle"),
+        sleeves="long",
+    ),
+    TargetClass(
+        "outfit",
+        Zone.FULL,
+        0.06,
+        ("forearms", "shins"),
+        ("outfit", "suit", "uniform", "costume", "tracksuit", "clothes", "ensemble", "look"),
+    ),
 )
+
+
+def _words(prompt: str) -> list[str]:
+    kept = "".join(c if c.isalnum() or c in "-'" else " " for c in prompt.casefold())
+    return kept.replace("-", " ").split()
+
+
+def _singular(word: str) -> str:
+    if word.endswith(("sses", "shes", "ches")):
+        return word[:-2]
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def _lexicon() -> dict[tuple[str, ...], TargetClass]:
+    return {tuple(_singular(w) for w in _words(noun)): target for target in TARGETS for noun in target.words}
+
+
+def target_in_prompt(prompt: str) -> TargetClass | None:
+    """The garment that `prompt` (English) asks for, or None when it names none.
+
+    The head of a compound is its last noun ("shirt dress" is a dress, "dress shirt" a shirt); of several garments the first
+    one counts ("navy jacket over a white shirt" is a jacket).
+    """
+    lexicon = _lexicon()
+    longest = max(len(key) for key in lexicon)
+    words = [_singular(w) for w in _words(prompt)]
+    found: TargetClass | None = None
+    at = 0
+    while at < len(words):
+        for length in range(min(longest, len(words) - at), 0, -1):
+            target = lexicon.get(tuple(words[at : at + length]))
+            if target is not None:
+                found, at = target, at + length
+                break
+        else:
+            if found is not None:
+                return found
+            at += 1
+    return found

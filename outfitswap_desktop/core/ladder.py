@@ -1,0 +1,64 @@
+"""A ladder of segmenters, best first: the first that can do the work does it, and the reasons of the others are kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from outfitswap_desktop.core.arrays import RGB
+from outfitswap_desktop.core.job import CancelToken
+from outfitswap_desktop.core.regions import Segmentation
+from outfitswap_desktop.core.steps import Segmenter
+from outfitswap_desktop.core.zones import Zone
+from outfitswap_desktop.errors import KnownError, NobodyFound, NotAvailable
+
+FINAL_REASONS = frozenset({"no_such_person", "no_such_zone"})
+"""Answers about the photo that a weaker segmenter must not overrule."""
+
+
+class Ladder:
+    """Tries its segmenters in order; remembers the last answer, so that several outfits on one photo are parsed once."""
+
+    name = "ladder"
+
+    def __init__(self, segmenters: Sequence[Segmenter]) -> None:
+        if not segmenters:
+            raise ValueError("a ladder needs at least one segmenter")
+        self._segmenters = tuple(segmenters)
+        self._last: tuple[tuple[bytes, int | None, frozenset[Zone] | None], Segmentation] | None = None
+
+    def segment(
+        self, photo: RGB, *, person: int | None, zones: frozenset[Zone] | None, cancel: CancelToken
+    ) -> Segmentation:
+        """As Segmenter.segment; raises NobodyFound with the way out when every segmenter gave up."""
+        key = (hashlib.blake2b(photo.data, digest_size=16).digest() + repr(photo.shape).encode(), person, zones)
+        if self._last is not None and self._last[0] == key:
+            return self._last[1]
+        found = self._climb(photo, person, zones=zones, cancel=cancel)
+        self._last = (key, found)
+        return found
+
+    def _climb(
+        self, photo: RGB, person: int | None, *, zones: frozenset[Zone] | None, cancel: CancelToken
+    ) -> Segmentation:
+        reasons: list[str] = []
+        for segmenter in self._segmenters:
+            cancel.check()
+            try:
+                found = segmenter.segment(photo, person=person, zones=zones, cancel=cancel)
+            except (NobodyFound, NotAvailable) as problem:
+                if problem.reason in FINAL_REASONS:
+                    raise
+                reasons.append(_sentence(segmenter.name, problem))
+                continue
+            return replace(found, fallbacks=(*reasons, *found.fallbacks))
+        raise NobodyFound(
+            "No person was found in the photo.",
+            reason="nobody_found",
+            hint="Draw the garment yourself and pass it with --mask MASK.png. Tried: " + " ".join(reasons),
+        )
+
+
+def _sentence(name: str, problem: KnownError) -> str:
+    return f"{name}: {problem.message}"

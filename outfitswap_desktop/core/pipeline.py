@@ -1,0 +1,239 @@
+"""One journey from a decoded photo to a raw result: parse, mask, crop, generate, paste back, measure.
+
+The outcome has passed no output gate; only the safety kernel turns it into something that can be shown or saved.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+
+from outfitswap_desktop.core import compose
+from outfitswap_desktop.core.arrays import RGB, Alpha, Mask
+from outfitswap_desktop.core.colour import from_srgb, to_srgb
+from outfitswap_desktop.core.job import CancelToken, Measured, Progress, Report, SwapRequest, SwapResult
+from outfitswap_desktop.core.photo import Photo
+from outfitswap_desktop.core.regions import Segmentation
+from outfitswap_desktop.core.steps import Generated, GenerationRequest, Segmenter, Steps
+from outfitswap_desktop.core.zones import Zone, target_in_prompt
+from outfitswap_desktop.errors import InputRefused, NobodyFound
+
+STAGE_ENDS = {"parse": 0.35, "mask": 0.40, "generate": 0.80, "paste": 0.85}
+"""Share of the whole job that is behind when a stage ends; the rest belongs to gates, encoding and saving."""
+HAND_DRAWN = "hand-drawn mask"
+RIM = 2
+"""Hand-drawn masks are softened over this many pixels inwards."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sources:
+    """The decoded inputs of one job; `mask` (H, W) 0/255 is a hand-drawn one."""
+
+    photo: Photo
+    garment: Photo | None = None
+    mask: Mask | None = None
+
+
+@dataclass(slots=True)
+class _Clock:
+    report: Report
+    cancel: CancelToken
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self.cancel.check()
+        starts = [0.0, *STAGE_ENDS.values()][list(STAGE_ENDS).index(name)]
+        self.report(Progress(name, starts))
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - began, 3)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaskPlan:
+    """The mask to be painted: `alpha` (H, W) 0..255 in `zone`, with the segmentation it came from (None: nobody found)."""
+
+    alpha: Alpha
+    zone: Zone
+    segmentation: Segmentation | None
+    segmenter: str
+    limits: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def run(request: SwapRequest, sources: Sources, *, steps: Steps, report: Report, cancel: CancelToken) -> SwapResult:
+    """Run the whole journey. Raises KnownError (nobody found, prompt not understood ...) or Cancelled."""
+    clock = _Clock(report, cancel)
+    photo = sources.photo
+    with clock.stage("parse"):
+        seen = to_srgb(photo.pixels, photo.icc)
+        plan = plan_mask(request, sources, seen=seen, segmenter=steps.segmenter, cancel=cancel)
+    with clock.stage("mask"):
+        generator = steps.generator
+        crop = compose.plan_crop(plan.alpha, max_pixels=generator.max_pixels, multiple=generator.multiple)
+        job = generation_request(request, sources, plan=plan, seen=seen, crop=crop)
+    with clock.stage("generate"):
+        span = STAGE_ENDS["generate"] - STAGE_ENDS["mask"]
+        made = generator.generate(
+            job,
+            report=lambda done: report(Progress("generate", STAGE_ENDS["mask"] + span * min(1.0, max(0.0, done)))),
+            cancel=cancel,
+        )
+    with clock.stage("paste"):
+        mask: Mask = np.where(plan.alpha > 0, 255, 0).astype(np.uint8)
+        image = _pasted(photo, made, plan=plan, crop=crop, seen=seen)
+        outside = compose.changed_outside(photo.pixels, image, mask)
+    if outside:
+        raise AssertionError(f"{outside} pixels outside the mask changed")
+    return SwapResult(
+        image=image,
+        mask=mask,
+        segmentation=plan.segmentation,
+        zone=plan.zone,
+        engine=generator.name,
+        segmenter=plan.segmenter,
+        fallbacks=plan.segmentation.fallbacks if plan.segmentation else (),
+        limits=(*plan.limits, *made.limits),
+        notes=(*photo.notes, *plan.notes),
+        measured=Measured(outside, round(float(np.count_nonzero(mask)) / mask.size, 6)),
+        plan={"crop": crop.box, "size": crop.size, **made.plan},
+        seconds=clock.seconds,
+    )
+
+
+def plan_mask(
+    request: SwapRequest, sources: Sources, *, seen: RGB, segmenter: Segmenter, cancel: CancelToken
+) -> MaskPlan:
+    """Decide the zone and the soft mask of a request; `seen` (H, W, 3) is the photo in sRGB."""
+    if sources.mask is not None:
+        return _hand_drawn(request, sources.mask, seen=seen, segmenter=segmenter, cancel=cancel)
+    wanted = frozenset({request.zone}) if request.zone is not None else None
+    found = segmenter.segment(seen, person=request.person, zones=wanted, cancel=cancel)
+    zone, limits = choose_zone(request, found)
+    alpha = _protected(found.regions[zone].alpha, found)
+    if not alpha.any():
+        raise NobodyFound(
+            f"Nothing of the zone {zone.value} is left beside head, hair, hands and shoes.",
+            reason="empty_mask",
+            hint="Choose another --zone or draw the garment with --mask.",
+        )
+    return MaskPlan(alpha, zone, found, found.segmenter, limits, _zone_notes(found, zone))
+
+
+def choose_zone(request: SwapRequest, found: Segmentation) -> tuple[Zone, tuple[str, ...]]:
+    """The zone to change, and what has to be said about the choice: asked for, else the prompt's, else the largest."""
+    if request.zone is not None:
+        if request.zone not in found.regions:
+            raise _no_zone(request.zone, found)
+        return request.zone, ()
+    target = target_in_prompt(request.prompt)
+    if target is not None and target.zone in found.regions:
+        return target.zone, ()
+    stand_ins = {Zone.OUTER: (Zone.TOP,), Zone.DRESS: (Zone.FULL, Zone.TOP), Zone.FULL: (Zone.DRESS, Zone.TOP)}
+    if target is not None:
+        for zone in stand_ins.get(target.zone, ()):
+            if zone in found.regions:
+                said = f"No {target.name} was found on this person: what is worn as {zone.value} was changed and keeps its cut."
+                return zone, (said,)
+        raise _no_zone(target.zone, found)
+    garments = {z: r for z, r in found.regions.items() if z is not Zone.FULL} or dict(found.regions)
+    if not garments:
+        raise _no_zone(Zone.FULL, found)
+    largest = max(garments, key=lambda zone: int(np.count_nonzero(garments[zone].mask)))
+    return largest, ()
+
+
+def _no_zone(zone: Zone, found: Segmentation) -> NobodyFound:
+    there = ", ".join(z.value for z in found.regions) or "none"
+    return NobodyFound(
+        f"No garment for the zone {zone.value} was found (found: {there}).",
+        reason="no_such_zone",
+        hint="Choose one of these with --zone, or draw the garment with --mask.",
+    )
+
+
+def _zone_notes(found: Segmentation, zone: Zone) -> tuple[str, ...]:
+    confidence = found.regions[zone].confidence
+    if confidence >= 0.5:
+        return found.notes
+    return (*found.notes, f"The mask is a guess (confidence {confidence:.2f}): look at it before you use the result.")
+
+
+def _protected(alpha: Alpha, found: Segmentation) -> Alpha:
+    keep = found.protect_mask((alpha.shape[0], alpha.shape[1]))
+    return np.where(keep > 0, 0, alpha).astype(np.uint8)
+
+
+def _hand_drawn(request: SwapRequest, drawn: Mask, *, seen: RGB, segmenter: Segmenter, cancel: CancelToken) -> MaskPlan:
+    """A hand-drawn mask, less what is protected on any person found; it stays usable when nobody is found."""
+    target = target_in_prompt(request.prompt)
+    zone = request.zone or (target.zone if target is not None else None)
+    distance = cv2.distanceTransform((drawn >= 128).astype(np.uint8), cv2.DIST_L2, 3)
+    alpha: Alpha = np.clip(distance * (255.0 / RIM), 0, 255).astype(np.uint8)
+    try:
+        found = segmenter.segment(seen, person=request.person, zones=None, cancel=cancel)
+    except NobodyFound as problem:
+        if problem.reason == "no_such_person":
+            raise
+        note = "Nobody was found in the photo: nothing but the drawn mask protects head, hair and hands."
+        return MaskPlan(alpha, zone or Zone.TOP, None, HAND_DRAWN, notes=(note,))
+    kept = _protected(alpha, found)
+    cut = int(np.count_nonzero(alpha)) - int(np.count_nonzero(kept))
+    if not kept.any():
+        raise InputRefused(
+            "The mask covers nothing but head, hair, hands or shoes.",
+            reason="mask_protected",
+            hint="Draw the garment; these areas are never changed.",
+        )
+    notes = found.notes
+    if cut:
+        notes = (*notes, f"{cut} pixels of the drawn mask lay on head, hair, hands or shoes and were cut.")
+    return MaskPlan(kept, zone or _overlapping(drawn, found), replace(found, notes=()), HAND_DRAWN, notes=notes)
+
+
+def _overlapping(drawn: Mask, found: Segmentation) -> Zone:
+    """The zone that shares most with a drawn mask (intersection over union); top when none does."""
+
+    def overlap(zone: Zone) -> float:
+        mask = found.regions[zone].mask > 0
+        both = np.count_nonzero(mask & (drawn > 0))
+        return both / max(1, np.count_nonzero(mask | (drawn > 0)))
+
+    return max(found.regions, key=overlap, default=Zone.TOP)
+
+
+def generation_request(
+    request: SwapRequest, sources: Sources, *, plan: MaskPlan, seen: RGB, crop: compose.Crop
+) -> GenerationRequest:
+    """The generator's view of the job: everything cut to the crop, in sRGB, at the generator's size."""
+    found = plan.segmentation
+    keep_out = None
+    if found is not None:
+        keep_out = compose.extract(found.protect_mask((seen.shape[0], seen.shape[1])), crop)
+    garment = sources.garment
+    return GenerationRequest(
+        image=compose.extract(seen, crop),
+        alpha=compose.extract(plan.alpha, crop),
+        zone=plan.zone,
+        prompt=request.prompt,
+        garment=to_srgb(garment.pixels, garment.icc) if garment is not None else None,
+        axes=compose.axes_in_crop(found.axes, crop) if found is not None else (),
+        keep_out=keep_out,
+        seed=request.seed,
+        steps=request.steps,
+    )
+
+
+def _pasted(photo: Photo, made: Generated, *, plan: MaskPlan, crop: compose.Crop, seen: RGB) -> RGB:
+    window = made.image
+    if crop.size != crop.native:
+        window = compose.resize(window, crop.native)
+    if seen is not photo.pixels:
+        window = from_srgb(window, photo.icc)
+    return compose.paste_back(photo.pixels, window, plan.alpha, crop=crop)
