@@ -48,3 +48,8 @@ def resource(name: str) -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"bundled resource is missing: {name}")
     return path
+
+
+def log_file() -> Path:
+    """Where tracebacks of our own bugs go."""
+    return data_dir() / "outfitswap.log"

@@ -1,0 +1,299 @@
+"""The command line: every sub-command is a thin layer over the same runner that the window and the library use.
+
+Nothing heavy is imported before a sub-command runs, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.exceptions import TyperException
+
+from outfitswap_desktop import __version__
+from outfitswap_desktop.errors import BatchIncomplete, UsageProblem
+from outfitswap_desktop.terminal import cancel_on_interrupt, fail, progress, say, show, show_json
+
+if TYPE_CHECKING:
+    from outfitswap_desktop.core.job import SwapRequest
+    from outfitswap_desktop.core.zones import Zone
+    from outfitswap_desktop.runner import Outcome
+
+
+class ZoneName(StrEnum):
+    """Garment zones as typed on the command line (core.zones.Zone would load the image libraries)."""
+
+    TOP = "top"
+    BOTTOM = "bottom"
+    DRESS = "dress"
+    OUTER = "outer"
+    FULL = "full"
+
+
+SETTINGS: dict[str, Any] = {
+    "add_completion": False,
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+    "invoke_without_command": True,
+}
+app = typer.Typer(
+    help="Change what somebody wears in a photo, on this machine, and nothing but the clothes.", **SETTINGS
+)
+history_app = typer.Typer(help="Look back at what was made.", **SETTINGS)
+app.add_typer(history_app, name="history")
+
+Photo = Annotated[Path, typer.Argument(help="The photo: JPEG, PNG or WebP.", show_default=False)]
+Prompt = Annotated[str, typer.Option("--prompt", "-p", help='What to wear, e.g. "navy pinstripe linen shirt".')]
+ZoneOption = Annotated[
+    ZoneName | None,
+    typer.Option("--zone", "-z", help="Which garment. Default: the one the prompt names, else the largest."),
+]
+PersonOption = Annotated[
+    int | None, typer.Option("--person", min=1, help="Who, counted from 1, left to right. Default: the largest.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+EngineOption = Annotated[str, typer.Option("--engine", help="auto or fabric (the embedded engine).")]
+ConsentOption = Annotated[
+    str | None,
+    typer.Option("--adult-consent", help="Your statement: self, release:FILE, synthetic or licensed; kept in the receipt."),
+]
+
+
+@app.callback()
+def _root(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    if version:
+        show(f"outfitswap {__version__}")
+        raise typer.Exit
+    _help_when_alone(context)
+
+
+@history_app.callback()
+def _history(context: typer.Context) -> None:
+    _help_when_alone(context)
+
+
+def _help_when_alone(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        show(context.get_help())
+        raise typer.Exit
+
+
+@app.command()
+def swap(
+    photo: Photo,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Result: .png (lossless), .jpg or .webp.")],
+    prompt: Prompt = "",
+    garment: Annotated[Path | None, typer.Option("--garment", "-g", help="Picture of a fabric or a garment.")] = None,
+    zone: ZoneOption = None,
+    mask: Annotated[Path | None, typer.Option("--mask", help="Own mask, of the photo's size, white = change.")] = None,
+    person: PersonOption = None,
+    engine: EngineOption = "auto",
+    seed: Annotated[int, typer.Option("--seed", help="Same seed, same result.")] = 0,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="For diffusion engines; fabric has none.")] = None,
+    quality: Annotated[int, typer.Option("--quality", min=1, max=100, help="Of JPEG and WebP.")] = 95,
+    strip_metadata: Annotated[bool, typer.Option("--strip-metadata", help="Write no EXIF or XMP.")] = False,
+    consent: ConsentOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Swap one garment in one photo."""
+    from outfitswap_desktop.core.job import SwapRequest
+    from outfitswap_desktop.wiring import make_runner
+
+    request = SwapRequest(
+        photo=photo,
+        output=output,
+        prompt=prompt,
+        garment=garment,
+        mask=mask,
+        zone=_zone(zone),
+        person=person,
+        engine=engine,
+        seed=seed,
+        steps=steps,
+        quality=quality,
+        keep_metadata=not strip_metadata,
+        consent=consent,
+    )
+    if not prompt.strip() and garment is None:
+        raise UsageProblem(
+            "Nothing says what to wear.", reason="no_outfit", hint='Pass --prompt "words" or --garment PICTURE.'
+        )
+    with cancel_on_interrupt() as cancel, progress(quiet=json) as report, make_runner(request.engine) as runner:
+        outcome = runner.run(request, report=report, cancel=cancel)
+    if json:
+        show_json(outcome.as_json())
+    else:
+        _tell(outcome)
+
+
+def _tell(outcome: Outcome) -> None:
+    for line in (*outcome.limits, *outcome.notes, *outcome.fallbacks):
+        say(f"note: {line}")
+    show(str(outcome.output))
+
+
+def _zone(name: ZoneName | None) -> Zone | None:
+    from outfitswap_desktop.core.zones import Zone
+
+    return None if name is None else Zone(name.value)
+
+
+@app.command()
+def segment(
+    photo: Photo,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Mask to write: 8-bit PNG, 0 or 255.")],
+    zone: ZoneOption = None,
+    person: PersonOption = None,
+    overlay: Annotated[Path | None, typer.Option("--overlay", help="Also draw the mask over the photo.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Find the garments of a person and write the mask of one zone (default: the largest)."""
+    from outfitswap_desktop.segmenting import segment_to_file
+    from outfitswap_desktop.wiring import make_runner
+
+    with cancel_on_interrupt() as cancel, progress(quiet=json) as report, make_runner("auto") as runner:
+        answer = segment_to_file(
+            runner, photo, output, zone=_zone(zone), person=person, overlay=overlay, report=report, cancel=cancel
+        )
+    if json:
+        show_json(answer)
+        return
+    for line in (*answer["notes"], *answer["fallbacks"]):
+        say(f"note: {line}")
+    for region in answer["regions"]:
+        show(f"{region['zone']:<7} confidence {region['confidence']:.2f}  box {region['box']}")
+    show(answer["mask"])
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the pictures.")] = Path("outfitswap-demo"),
+    json: JsonOption = False,
+) -> None:
+    """Run the main job on a bundled photo: before, mask and after pictures and a contact sheet."""
+    from outfitswap_desktop.demo import run_demo
+    from outfitswap_desktop.wiring import make_runner
+
+    with cancel_on_interrupt() as cancel, progress(quiet=json) as report, make_runner("auto") as runner:
+        answer = run_demo(runner, output, report=report, cancel=cancel)
+    if json:
+        show_json(answer)
+        return
+    for row in answer["results"]:
+        show(f"{row['prompt']}: {row['output']}  ({row['outside_mask_changed_pixels']} pixels changed outside the mask)")
+    show(f"Look at {answer['contact_sheet']}")
+
+
+@app.command()
+def batch(
+    source: Annotated[Path, typer.Argument(metavar="FOLDER|CSV", help="A folder of photos, or a CSV manifest.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
+    outfits: Annotated[Path | None, typer.Option("--outfits", help="One prompt per line, or CSV/JSON.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Do only what is missing.")] = False,
+    engine: EngineOption = "auto",
+    consent: ConsentOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Run photos x outfits; a bad photo fails alone (exit 5 at the end)."""
+    from outfitswap_desktop.batch import run_batch
+    from outfitswap_desktop.wiring import make_runner
+
+    with cancel_on_interrupt() as cancel, progress(quiet=json) as report, make_runner(engine) as runner:
+        summary = run_batch(
+            runner,
+            source,
+            output=output,
+            outfits=outfits,
+            resume=resume,
+            engine=engine,
+            consent=consent,
+            report=report,
+            cancel=cancel,
+        )
+    if json:
+        show_json(summary)
+    else:
+        show(f"{summary['done']} done, {summary['skipped']} already there, {summary['failed']} failed: {summary['summary']}")
+        for row in summary["jobs"]:
+            if row["state"] == "failed":
+                say(f"failed: {row['photo']}: {row['error']['message']} {row['error']['hint']}".rstrip())
+    if summary["failed"]:
+        raise typer.Exit(BatchIncomplete.exit_code)
+
+
+@history_app.command("list")
+def history_list(
+    search: Annotated[str, typer.Option("--search", "-s", help="Words of the prompt.")] = "",
+    before: Annotated[int | None, typer.Option("--before", help="Entries older than this one.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 20,
+    json: JsonOption = False,
+) -> None:
+    """List entries, newest first."""
+    from outfitswap_desktop.wiring import open_history
+
+    with open_history() as history:
+        page = history.page(limit=limit, before=before, search=search)
+    if json:
+        show_json({"entries": [entry.as_json() for entry in page.entries], "next_before": page.next_before})
+        return
+    for entry in page.entries:
+        show(f"{entry.id:>6}  {entry.created[:19]}  {entry.zone:<6}  {entry.prompt[:48]:<48}  {entry.output}")
+    if not page.entries:
+        say("No entries yet." if not search else "No entry matches.")
+
+
+@history_app.command("show")
+def history_show(entry: Annotated[int, typer.Argument(help="Number of the entry.")], json: JsonOption = False) -> None:
+    """Show one entry with its receipt."""
+    from outfitswap_desktop.wiring import open_history
+
+    with open_history() as history:
+        found = history.get(entry)
+    if json:
+        show_json(found.as_json(receipt=True))
+        return
+    for name, value in found.as_json().items():
+        show(f"{name:<16} {value}")
+
+
+@app.command()
+def doctor(json: JsonOption = False) -> None:
+    """Tell what this machine has, and what to do about what is missing."""
+    from outfitswap_desktop.doctor import examine
+
+    report = examine()
+    if json:
+        show_json(report.as_json())
+        return
+    for row in report.rows:
+        show(f"{row.state:<8} {row.name:<24} {row.value}")
+        if row.advice:
+            show(f"{'':<8} {'':<24} -> {row.advice}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: runs the command line and leaves with the exit codes of the errors module."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; returns the exit code, never raises."""
+    as_json = "--json" in arguments
+    try:
+        code = app(arguments, standalone_mode=False, prog_name="outfitswap")
+        return code if isinstance(code, int) else 0
+    except TyperException as problem:
+        usage = UsageProblem(_format(problem), reason="usage", hint="See outfitswap --help.")
+        return fail(usage, as_json=as_json)
+    except (Exception, KeyboardInterrupt) as problem:  # noqa: BLE001  the last resort: everything becomes one sentence
+        return fail(problem, as_json=as_json)
+
+
+def _format(problem: TyperException) -> str:
+    text = problem.format_message() if hasattr(problem, "format_message") else str(problem)
+    return text if text.endswith(".") else text + "."

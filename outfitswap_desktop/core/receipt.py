@@ -1,0 +1,86 @@
+"""The receipt of a job: what was asked, with what it was made, and what was measured; enough to make it again.
+
+It names files without their folders, so that it can lie beside a result that is handed on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+from outfitswap_desktop import __version__
+from outfitswap_desktop.core.arrays import Mask
+from outfitswap_desktop.core.job import SwapRequest, SwapResult
+from outfitswap_desktop.core.photo import Photo
+
+SCHEMA = 1
+PACKAGES = ("numpy", "pillow", "opencv-python-headless", "mediapipe", "onnxruntime", "scikit-image", "scipy")
+
+
+def versions() -> dict[str, str]:
+    """Versions of this program, Python and the libraries that decide the pixels."""
+    found = {"outfitswap": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "missing"
+    return found
+
+
+def mask_hash(mask: Mask) -> str:
+    """SHA-256 over the mask's size and bytes."""
+    return hashlib.sha256(repr(mask.shape).encode() + mask.tobytes()).hexdigest()
+
+
+def make_receipt(
+    request: SwapRequest,
+    result: SwapResult,
+    *,
+    photo: Photo,
+    garment: Photo | None,
+    gates: Mapping[str, Any],
+    encoding: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The receipt as a JSON-able dict. `gates`: verdicts by gate; `encoding`: format, lossless, quality."""
+    found = result.segmentation
+    return {
+        "schema": SCHEMA,
+        "request": {
+            "prompt": request.prompt,
+            "zone": request.zone.value if request.zone else None,
+            "person": request.person,
+            "engine": request.engine,
+            "seed": request.seed,
+            "steps": request.steps,
+            "consent": request.consent,
+        },
+        "source": {
+            "name": request.photo.name,
+            "sha256": photo.sha256,
+            "format": photo.format,
+            "size": [photo.pixels.shape[1], photo.pixels.shape[0]],
+        },
+        "garment": {"name": request.garment.name, "sha256": garment.sha256} if request.garment and garment else None,
+        "mask": {"sha256": mask_hash(result.mask), "fraction": result.measured.mask_fraction},
+        "made": {
+            "engine": result.engine,
+            "segmenter": result.segmenter,
+            "zone": result.zone.value,
+            "person": found.person if found else None,
+            "confidence": round(found.regions[result.zone].confidence, 3)
+            if found and result.zone in found.regions
+            else None,
+            "fallbacks": list(result.fallbacks),
+            "limits": list(result.limits),
+            "notes": list(result.notes),
+            "plan": dict(result.plan),
+        },
+        "outside_mask_changed_pixels": result.measured.outside_mask_changed_pixels,
+        "encoding": dict(encoding),
+        "gates": dict(gates),
+        "versions": versions(),
+    }
