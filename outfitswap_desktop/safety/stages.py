@@ -1,0 +1,243 @@
+"""The typed stages of a picture: SourceBytes -> DecodedImage -> CheckedSource -> CheckedRequest -> RawOutput -> ReleasedImage.
+
+Checked, viewable and released pictures are sealed: the kernel alone makes them, they cannot be pickled, changed or
+subclassed, and their pixels lie in immutable memory, so that what was judged is what is used and saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Literal, NoReturn
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from outfitswap_desktop.core.arrays import RGB, Mask
+from outfitswap_desktop.core.job import SwapRequest
+from outfitswap_desktop.core.photo import Photo
+from outfitswap_desktop.core.regions import Box
+
+Role = Literal["photo", "garment", "mask"]
+RawKind = Literal["result", "overlay"]
+ReleasedKind = Literal["result", "overlay", "contact_sheet"]
+
+OUTPUT_GATE_NAMES: Final = ("frame", "body_parts", "whole_image")
+"""The output gates that every released picture has passed, in this order; a released picture checks it for itself."""
+
+SOURCE_GATE_NAMES: Final = ("file_limits",)
+"""The same for every picture that comes in."""
+
+REQUEST_GATE_NAMES: Final = ("request_shape",)
+"""The same for what is asked for."""
+
+_SEAL: Final = object()
+"""What the kernel shows to make a sealed stage; no other module may name it (kept by a test)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one gate said. `scores` are finite numbers; `reason`, `message` and `hint` are set when it did not pass."""
+
+    gate: str
+    passed: bool
+    scores: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+    message: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceBytes:
+    """A picture as it was handed in, not yet decoded: a file, or the bytes of one."""
+
+    source: Path | bytes
+    role: Role
+
+    @property
+    def name(self) -> str:
+        return self.source.name if isinstance(self.source, Path) else "the picture"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodedImage:
+    """The one decode of a picture that came in; no gate has seen it yet."""
+
+    photo: Photo
+    role: Role
+    path: Path | None = None
+
+
+def immutable(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A copy of `array` in memory that nobody can write to (numpy cannot be told to make it writable again)."""
+    source = np.ascontiguousarray(array, dtype=np.uint8)
+    return np.frombuffer(source.tobytes(), dtype=np.uint8).reshape(source.shape)
+
+
+class _Sealed:
+    """Base of the stages that only the kernel makes."""
+
+    __slots__ = ("__weakref__",)
+    _final: bool = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__module__ != __name__:
+            raise TypeError("a sealed stage cannot be subclassed")
+
+    def _fill(self, seal: object, **values: object) -> None:
+        if seal is not _SEAL:
+            raise TypeError(f"{type(self).__name__} is made by the safety kernel alone")
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} cannot be changed")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} cannot be changed")
+
+    def __copy__(self) -> _Sealed:
+        return self
+
+    def __deepcopy__(self, memo: object) -> _Sealed:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} cannot be pickled: a copy would not be sealed")
+
+
+def _require(verdicts: tuple[Verdict, ...], names: tuple[str, ...]) -> None:
+    """Raise TypeError unless the first verdicts are those of `names`, in order, and all passed."""
+    if tuple(v.gate for v in verdicts[: len(names)]) != names:
+        raise TypeError("the fixed gates did not all run, in order")
+    if not all(v.passed is True for v in verdicts):
+        raise TypeError("a gate did not pass")
+
+
+class CheckedSource(_Sealed):
+    """A picture that passed the source gates: photo, garment or mask. `photo.pixels` (H, W, 3) cannot be written to."""
+
+    __slots__ = ("path", "photo", "role", "verdicts")
+    photo: Photo
+    role: Role
+    path: Path | None
+    verdicts: tuple[Verdict, ...]
+
+    def __init__(
+        self, seal: object, *, photo: Photo, role: Role, path: Path | None, verdicts: tuple[Verdict, ...]
+    ) -> None:
+        self._fill(seal, photo=photo, role=role, path=path, verdicts=verdicts)
+        _require(verdicts, SOURCE_GATE_NAMES)
+
+    @property
+    def pixels(self) -> RGB:
+        return self.photo.pixels
+
+    @property
+    def root_sha256(self) -> str:
+        """The picture that a result is judged against; a result of ours loaded again will keep its own root."""
+        return self.photo.sha256
+
+
+class ViewableSource(_Sealed):
+    """The user's own photo, to look at: read-only pixels and a small array for display. It has no way to be saved."""
+
+    __slots__ = ("icc", "pixels", "sha256")
+    pixels: RGB
+    icc: bytes | None
+    sha256: str
+
+    def __init__(self, seal: object, *, pixels: RGB, icc: bytes | None, sha256: str) -> None:
+        self._fill(seal, pixels=pixels, icc=icc, sha256=sha256)
+
+    def thumbnail(self, side: int = 256) -> RGB:
+        """A copy (h, w, 3) for display whose longer side is at most `side` pixels."""
+        return shrunk(self.pixels, side)
+
+
+class CheckedRequest(_Sealed):
+    """A request that passed the request gates, with the checked pictures it works on; `mask` (H, W) 0/255 or None."""
+
+    __slots__ = ("garment", "mask", "request", "source", "verdicts")
+    request: SwapRequest
+    source: CheckedSource
+    garment: CheckedSource | None
+    mask: Mask | None
+    verdicts: tuple[Verdict, ...]
+
+    def __init__(
+        self,
+        seal: object,
+        *,
+        request: SwapRequest,
+        source: CheckedSource,
+        garment: CheckedSource | None,
+        mask: Mask | None,
+        verdicts: tuple[Verdict, ...],
+    ) -> None:
+        self._fill(seal, request=request, source=source, garment=garment, mask=mask, verdicts=verdicts)
+        _require(verdicts, REQUEST_GATE_NAMES)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawOutput:
+    """What the pipeline made, not yet judged: nothing may show or save it.
+
+    `pixels` (H, W, 3) of the source's size, `mask` (H, W) > 0 where a pixel may differ from the source. `persons` are the
+    boxes (x0, y0, x1, y1) of the persons found, for a closer look; they only ever add looks. `kind` "overlay" is the
+    source with a mask painted over it: it may differ from the source anywhere inside `mask`.
+    """
+
+    pixels: RGB
+    mask: Mask
+    source: CheckedSource
+    request: CheckedRequest | None = None
+    persons: tuple[Box, ...] = ()
+    kind: RawKind = "result"
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What of the source's file goes along into a released file: ICC profile, EXIF and XMP packets as bytes."""
+
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+
+
+class ReleasedImage(_Sealed):
+    """A picture that all gates have passed: the only kind that may be shown, encoded or saved.
+
+    `pixels` (H, W, 3) cannot be written to; `verdicts` say what each gate measured.
+    """
+
+    __slots__ = ("kind", "metadata", "pixels", "verdicts")
+    pixels: RGB
+    kind: ReleasedKind
+    verdicts: tuple[Verdict, ...]
+    metadata: Metadata
+
+    def __init__(
+        self, seal: object, *, pixels: RGB, kind: ReleasedKind, verdicts: tuple[Verdict, ...], metadata: Metadata
+    ) -> None:
+        self._fill(seal, pixels=immutable(pixels), kind=kind, verdicts=verdicts, metadata=metadata)
+        _require(verdicts, OUTPUT_GATE_NAMES)
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """All gate scores as "gate.name": number, for the receipt."""
+        return MappingProxyType({f"{v.gate}.{name}": score for v in self.verdicts for name, score in v.scores.items()})
+
+
+def shrunk(pixels: RGB, side: int) -> RGB:
+    """A copy (h, w, 3) of `pixels` whose longer side is at most `side` pixels; never enlarged."""
+    height, width = pixels.shape[:2]
+    scale = min(1.0, side / max(height, width))
+    if scale == 1.0:
+        return pixels.copy()
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -1,0 +1,101 @@
+"""The schemas of the history and of the thumbnails, step by step; a step that was released is never changed again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+_HISTORY_1 = (
+    """
+    CREATE TABLE journal (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        state TEXT NOT NULL CHECK (state IN ('preparing', 'publishing')),
+        pid INTEGER NOT NULL,
+        started TEXT NOT NULL,
+        created TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE journal_files (
+        journal_id INTEGER NOT NULL REFERENCES journal (id) ON DELETE CASCADE,
+        role TEXT NOT NULL,
+        part NOT NULL,
+        final NOT NULL,
+        sha256 TEXT,
+        PRIMARY KEY (journal_id, role)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX journal_files_final ON journal_files (final)",
+    """
+    CREATE TABLE entries (
+        id INTEGER PRIMARY KEY,
+        created TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('publishing', 'done', 'replaced')),
+        replaced_by INTEGER,
+        photo, photo_sha256 TEXT NOT NULL,
+        prompt TEXT NOT NULL,
+        zone TEXT NOT NULL,
+        engine TEXT NOT NULL,
+        segmenter TEXT NOT NULL,
+        output NOT NULL, output_sha256 TEXT NOT NULL,
+        mask, mask_sha256 TEXT,
+        receipt_file, receipt_sha256 TEXT,
+        seed TEXT NOT NULL,
+        receipt TEXT NOT NULL,
+        batch TEXT,
+        outfit TEXT
+    )
+    """,
+    "CREATE INDEX entries_shown ON entries (id) WHERE state <> 'publishing'",
+    "CREATE INDEX entries_output ON entries (output)",
+    "CREATE INDEX entries_mask ON entries (mask)",
+    "CREATE INDEX entries_receipt ON entries (receipt_file)",
+    "CREATE INDEX entries_batch ON entries (batch, id) WHERE batch IS NOT NULL",
+    """
+    CREATE VIRTUAL TABLE entries_text USING fts5 (
+        prompt, content = 'entries', content_rowid = 'id', prefix = '2 3', tokenize = 'unicode61 remove_diacritics 2'
+    )
+    """,
+    """
+    CREATE TRIGGER entries_added AFTER INSERT ON entries BEGIN
+        INSERT INTO entries_text (rowid, prompt) VALUES (new.id, new.prompt);
+    END
+    """,
+    """
+    CREATE TRIGGER entries_removed AFTER DELETE ON entries BEGIN
+        INSERT INTO entries_text (entries_text, rowid, prompt) VALUES ('delete', old.id, old.prompt);
+    END
+    """,
+    """
+    CREATE TRIGGER entries_reworded AFTER UPDATE OF prompt ON entries BEGIN
+        INSERT INTO entries_text (entries_text, rowid, prompt) VALUES ('delete', old.id, old.prompt);
+        INSERT INTO entries_text (rowid, prompt) VALUES (new.id, new.prompt);
+    END
+    """,
+)
+
+_THUMBNAILS_1 = ("CREATE TABLE thumbnails (id INTEGER PRIMARY KEY, webp BLOB NOT NULL)",)
+
+
+def history_schema() -> Migrations:
+    """The history's migrations, oldest first."""
+    migrations = Migrations("outfitswap.history")
+    migrations(name="1_entries_and_journal")(_runs(_HISTORY_1))
+    return migrations
+
+
+def thumbnail_schema() -> Migrations:
+    """The thumbnails' migrations, oldest first."""
+    migrations = Migrations("outfitswap.thumbnails")
+    migrations(name="1_thumbnails")(_runs(_THUMBNAILS_1))
+    return migrations
+
+
+def _runs(statements: tuple[str, ...]) -> Callable[[Database], None]:
+    def migrate(db: Database, /) -> None:
+        for statement in statements:
+            db.conn.execute(statement)
+
+    return migrate
