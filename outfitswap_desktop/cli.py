@@ -18,7 +18,6 @@ from outfitswap_desktop.errors import BatchIncomplete, UsageProblem
 from outfitswap_desktop.terminal import cancel_on_interrupt, fail, progress, say, show, show_json
 
 if TYPE_CHECKING:
-    from outfitswap_desktop.core.job import SwapRequest
     from outfitswap_desktop.core.zones import Zone
     from outfitswap_desktop.runner import Outcome
 
@@ -58,7 +57,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on s
 EngineOption = Annotated[str, typer.Option("--engine", help="auto or fabric (the embedded engine).")]
 ConsentOption = Annotated[
     str | None,
-    typer.Option("--adult-consent", help="Your statement: self, release:FILE, synthetic or licensed; kept in the receipt."),
+    typer.Option(
+        "--adult-consent", help="Your statement: self, release:FILE, synthetic or licensed; kept in the receipt."
+    ),
 ]
 
 
@@ -185,7 +186,9 @@ def demo(
         show_json(answer)
         return
     for row in answer["results"]:
-        show(f"{row['prompt']}: {row['output']}  ({row['outside_mask_changed_pixels']} pixels changed outside the mask)")
+        show(
+            f"{row['prompt']}: {row['output']}  ({row['outside_mask_changed_pixels']} pixels changed outside the mask)"
+        )
     show(f"Look at {answer['contact_sheet']}")
 
 
@@ -218,7 +221,9 @@ def batch(
     if json:
         show_json(summary)
     else:
-        show(f"{summary['done']} done, {summary['skipped']} already there, {summary['failed']} failed: {summary['summary']}")
+        show(
+            f"{summary['done']} done, {summary['skipped']} already there, {summary['failed']} failed: {summary['summary']}"
+        )
         for row in summary["jobs"]:
             if row["state"] == "failed":
                 say(f"failed: {row['photo']}: {row['error']['message']} {row['error']['hint']}".rstrip())
@@ -230,35 +235,41 @@ def batch(
 def history_list(
     search: Annotated[str, typer.Option("--search", "-s", help="Words of the prompt.")] = "",
     before: Annotated[int | None, typer.Option("--before", help="Entries older than this one.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 20,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=500)] = 20,
     json: JsonOption = False,
 ) -> None:
     """List entries, newest first."""
+    from outfitswap_desktop.store.entry import entry_values
     from outfitswap_desktop.wiring import open_history
 
     with open_history() as history:
-        page = history.page(limit=limit, before=before, search=search)
+        entries = history.list(limit=limit, before=before, text=search)
     if json:
-        show_json({"entries": [entry.as_json() for entry in page.entries], "next_before": page.next_before})
+        more = entries[-1].id if len(entries) == limit else None
+        show_json({"entries": [entry_values(entry) for entry in entries], "next_before": more})
         return
-    for entry in page.entries:
-        show(f"{entry.id:>6}  {entry.created[:19]}  {entry.zone:<6}  {entry.prompt[:48]:<48}  {entry.output}")
-    if not page.entries:
-        say("No entries yet." if not search else "No entry matches.")
+    for entry in entries:
+        show(f"{entry.id:>6}  {entry.created:%Y-%m-%d %H:%M}  {entry.zone:<6}  {entry.prompt[:48]:<48}  {entry.output}")
+    if not entries:
+        say("No entry matches." if search else "No entries yet.")
 
 
 @history_app.command("show")
 def history_show(entry: Annotated[int, typer.Argument(help="Number of the entry.")], json: JsonOption = False) -> None:
     """Show one entry with its receipt."""
+    from outfitswap_desktop.store.entry import entry_values
     from outfitswap_desktop.wiring import open_history
 
     with open_history() as history:
         found = history.get(entry)
+    if found is None:
+        raise UsageProblem(f"There is no entry {entry}.", reason="no_such_entry", hint="See `outfitswap history list`.")
+    values = entry_values(found)
     if json:
-        show_json(found.as_json(receipt=True))
+        show_json({**values, "receipt": found.receipt})
         return
-    for name, value in found.as_json().items():
-        show(f"{name:<16} {value}")
+    for name, value in values.items():
+        show(f"{name:<16} {value if value is not None else '-'}")
 
 
 @app.command()

@@ -129,9 +129,7 @@ def plan_mask(
 def choose_zone(request: SwapRequest, found: Segmentation) -> tuple[Zone, tuple[str, ...]]:
     """The zone to change, and what has to be said about the choice: asked for, else the prompt's, else the largest."""
     if request.zone is not None:
-        if request.zone not in found.regions:
-            raise _no_zone(request.zone, found)
-        return request.zone, ()
+        return zone_or_largest(request.zone, found), ()
     target = target_in_prompt(request.prompt)
     if target is not None and target.zone in found.regions:
         return target.zone, ()
@@ -142,11 +140,15 @@ def choose_zone(request: SwapRequest, found: Segmentation) -> tuple[Zone, tuple[
                 said = f"No {target.name} was found on this person: what is worn as {zone.value} was changed and keeps its cut."
                 return zone, (said,)
         raise _no_zone(target.zone, found)
-    garments = {z: r for z, r in found.regions.items() if z is not Zone.FULL} or dict(found.regions)
-    if not garments:
-        raise _no_zone(Zone.FULL, found)
-    largest = max(garments, key=lambda zone: int(np.count_nonzero(garments[zone].mask)))
-    return largest, ()
+    return zone_or_largest(None, found), ()
+
+
+def zone_or_largest(zone: Zone | None, found: Segmentation) -> Zone:
+    """`zone`, or the largest one when it is None; raises NobodyFound when that is not there."""
+    chosen = zone if zone is not None else found.largest_zone()
+    if chosen is None or chosen not in found.regions:
+        raise _no_zone(chosen or Zone.FULL, found)
+    return chosen
 
 
 def _no_zone(zone: Zone, found: Segmentation) -> NobodyFound:
@@ -202,8 +204,8 @@ def _overlapping(drawn: Mask, found: Segmentation) -> Zone:
 
     def overlap(zone: Zone) -> float:
         mask = found.regions[zone].mask > 0
-        both = np.count_nonzero(mask & (drawn > 0))
-        return both / max(1, np.count_nonzero(mask | (drawn > 0)))
+        both = int(np.count_nonzero(mask & (drawn > 0)))
+        return both / max(1, int(np.count_nonzero(mask | (drawn > 0))))
 
     return max(found.regions, key=overlap, default=Zone.TOP)
 

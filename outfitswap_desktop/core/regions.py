@@ -120,6 +120,11 @@ class Segmentation:
     fallbacks: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
+    def largest_zone(self) -> Zone | None:
+        """The garment zone with the most pixels; `full` only when there is no other; None when there is none."""
+        garments = [zone for zone in self.regions if zone is not Zone.FULL] or list(self.regions)
+        return max(garments, key=lambda zone: int(np.count_nonzero(self.regions[zone].mask)), default=None)
+
     def protect_mask(self, shape: tuple[int, int]) -> Mask:
         """Union (H, W) 0/255 of all protected areas."""
         union = np.zeros(shape, np.uint8)

@@ -1,0 +1,58 @@
+"""The main job on a photo that comes with a package we depend on: NASA's portrait of the astronaut Eileen Collins."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest
+from outfitswap_desktop.errors import NotAvailable
+from outfitswap_desktop.runner import Runner
+from outfitswap_desktop.safety.sheet import Cell
+
+OUTFITS = (
+    ("navy-pinstripe", "navy pinstripe wool"),
+    ("emerald-velvet", "emerald velvet"),
+    ("red-tartan", "red and green tartan flannel"),
+    ("white-linen", "white linen"),
+)
+CONSENT = "licensed: NASA photograph, public domain"
+
+
+def demo_photo() -> Path:
+    """The astronaut photo (512 x 512, public domain) inside the scikit-image package; raises NotAvailable."""
+    import skimage
+
+    path = Path(skimage.__file__).parent / "data" / "astronaut.png"
+    if not path.is_file():
+        raise NotAvailable(
+            "The demo's photo is missing from the scikit-image package.",
+            reason="demo_photo_missing",
+            hint="Reinstall with uv sync --reinstall-package scikit-image, or use `outfitswap swap` on a photo of yours.",
+        )
+    return path
+
+
+def run_demo(runner: Runner, folder: Path, *, report: Report, cancel: CancelToken) -> dict[str, Any]:
+    """Swap the demo's outfits; writes before, mask and after pictures and a contact sheet below `folder`."""
+    photo = demo_photo()
+    folder.mkdir(parents=True, exist_ok=True)
+    before = folder / "before.png"
+    shutil.copyfile(photo, before)
+    source = runner.open_photo(before)
+    cells = [Cell(runner.kernel.view(source), "before")]
+    results = []
+    for number, (name, prompt) in enumerate(OUTFITS):
+        share = number / len(OUTFITS)
+
+        def part(now: Progress, share: float = share, prompt: str = prompt) -> None:
+            report(Progress(now.stage, share + now.fraction / len(OUTFITS), prompt))
+
+        request = SwapRequest(photo=before, output=folder / f"after-{name}.png", prompt=prompt, consent=CONSENT)
+        outcome = runner.run(request, source=source, report=part, cancel=cancel)
+        results.append({"prompt": prompt, **outcome.as_json()})
+        cells.append(Cell(outcome.released, prompt))
+    sheet = runner.write_sheet([cells], folder / "contact-sheet.png", title="OutfitSwap demo: only the clothes change")
+    report(Progress("save", 1.0))
+    return {"before": str(before.resolve()), "results": results, "contact_sheet": str(sheet)}

@@ -1,0 +1,299 @@
+"""One job from request to released, saved and recorded result: the only road, for window, command line, batch and library.
+
+read -> source gates -> pipeline -> output gates -> staged files -> history row -> files in place. After a kill at any
+moment the next start finishes or undoes the job (see docs/adr on writing).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from outfitswap_desktop.core import pipeline
+from outfitswap_desktop.core.arrays import RGB, Mask
+from outfitswap_desktop.core.colour import to_srgb
+from outfitswap_desktop.core.encode import format_for
+from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest, SwapResult
+from outfitswap_desktop.core.receipt import make_receipt
+from outfitswap_desktop.core.regions import Segmentation
+from outfitswap_desktop.core.steps import Steps
+from outfitswap_desktop.core.zones import Zone
+from outfitswap_desktop.errors import UsageProblem
+from outfitswap_desktop.safety import writing
+from outfitswap_desktop.safety.kernel import SafetyKernel
+from outfitswap_desktop.safety.sheet import Cell
+from outfitswap_desktop.safety.stages import CheckedRequest, CheckedSource, RawOutput, ReleasedImage
+from outfitswap_desktop.store.entry import Record
+from outfitswap_desktop.store.history import History
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """A finished job: where its files are, how it was made, what was measured. `released` has passed every gate."""
+
+    entry_id: int
+    output: Path
+    mask: Path
+    receipt: Path
+    released: ReleasedImage
+    engine: str
+    engine_reason: str
+    segmenter: str
+    zone: Zone
+    person: int | None
+    fallbacks: tuple[str, ...]
+    limits: tuple[str, ...]
+    notes: tuple[str, ...]
+    outside_mask_changed_pixels: int
+    mask_fraction: float
+    seconds: Mapping[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of `swap --json`."""
+        return {
+            "output": str(self.output),
+            "mask": str(self.mask),
+            "receipt": str(self.receipt),
+            "engine": self.engine,
+            "engine_reason": self.engine_reason,
+            "segmenter": self.segmenter,
+            "zone": self.zone.value,
+            "person": self.person,
+            "fallbacks": list(self.fallbacks),
+            "limits": list(self.limits),
+            "notes": list(self.notes),
+            "outside_mask_changed_pixels": self.outside_mask_changed_pixels,
+            "mask_fraction": self.mask_fraction,
+            "seconds": dict(self.seconds),
+            "entry_id": self.entry_id,
+        }
+
+
+def recover(history: History) -> tuple[str, ...]:
+    """Finish or undo what a killed program left half-done; safe at every start, with other programs running.
+
+    Returns sentences about what could not be repaired yet.
+    """
+    return history.recover(writing).left
+
+
+def companions(output: Path) -> tuple[Path, Path]:
+    """Where the mask and the receipt of a result go: beside it."""
+    return output.with_name(f"{output.stem}.mask.png"), output.with_name(f"{output.stem}.receipt.json")
+
+
+class Runner:
+    """Runs jobs one after the other with warm steps; one per process."""
+
+    def __init__(self, *, kernel: SafetyKernel, steps: Steps, history: History, engine_reason: str = "") -> None:
+        self.kernel = kernel
+        self.history = history
+        self._steps = steps
+        self._engine_reason = engine_reason
+
+    def open_photo(self, source: Path | bytes) -> CheckedSource:
+        """Decode and check a photo; raises PhotoUnreadable or GateRefused."""
+        return self.kernel.open_photo(source)
+
+    def run(
+        self,
+        request: SwapRequest,
+        *,
+        report: Report,
+        cancel: CancelToken,
+        source: CheckedSource | None = None,
+        garment: CheckedSource | None = None,
+        mask: Mask | None = None,
+        batch: str | None = None,
+        outfit: str | None = None,
+    ) -> Outcome:
+        """Run one job. Pictures already opened may be handed in. Raises KnownError or Cancelled, and then nothing is left.
+
+        `batch` and `outfit` label the history entry.
+        """
+        began = time.perf_counter()
+        report(Progress("read", 0.0))
+        cancel.check()
+        image_format = format_for(request.output)
+        planned = self._plan(request)
+        checked = self._check(request, source=source, garment=garment, mask=mask)
+        read = time.perf_counter() - began
+        sources = pipeline.Sources(
+            checked.source.photo, checked.garment.photo if checked.garment else None, checked.mask
+        )
+        result = pipeline.run(request, sources, steps=self._steps, report=report, cancel=cancel)
+        gates_began = time.perf_counter()
+        report(Progress("gates", pipeline.STAGE_ENDS["paste"]))
+        released = self.kernel.release(_raw(result, checked), cancel=cancel)
+        gates = time.perf_counter() - gates_began
+        cancel.check()
+        save_began = time.perf_counter()
+        report(Progress("save", 0.93))
+        receipt = make_receipt(
+            request,
+            result,
+            photo=checked.source.photo,
+            garment=checked.garment.photo if checked.garment else None,
+            gates=dict(released.scores),
+            encoding={"format": image_format, "lossless": image_format == "PNG", "quality": request.quality},
+        )
+        encoded = self.kernel.encode(
+            released, image_format, quality=request.quality, keep_metadata=request.keep_metadata
+        )
+        data = (encoded, self.kernel.encode_mask(result.mask), _json_bytes(receipt))
+        record = _record(request, result, checked, receipt=receipt, batch=batch, outfit=outfit)
+        entry = self._save(planned, data, record=record, thumbnail=self.kernel.thumbnail(released), cancel=cancel)
+        seconds = {
+            "read": round(read, 3),
+            **result.seconds,
+            "gates": round(gates, 3),
+            "save": round(time.perf_counter() - save_began, 3),
+            "total": round(time.perf_counter() - began, 3),
+        }
+        report(Progress("save", 1.0))
+        return self._outcome(entry, planned, result=result, released=released, seconds=seconds)
+
+    def segment(
+        self, source: CheckedSource, *, zone: Zone | None, person: int | None, cancel: CancelToken
+    ) -> Segmentation:
+        """Parse a checked photo; the segmenter sees it in sRGB. Raises NobodyFound."""
+        seen = to_srgb(source.photo.pixels, source.photo.icc)
+        wanted = frozenset({zone}) if zone is not None else None
+        return self._steps.segmenter.segment(seen, person=person, zones=wanted, cancel=cancel)
+
+    def write_mask(self, mask: Mask, output: Path, *, source: CheckedSource) -> Path:
+        """Write a mask as an 8-bit PNG, never over the photo; returns the absolute path."""
+        if format_for(output) != "PNG":
+            raise UsageProblem("A mask is written as PNG.", reason="mask_format", hint="Name it MASK.png.")
+        return _write(self.kernel.encode_mask(mask), output, forbid=_paths(source.path))
+
+    def write_overlay(self, painted: RGB, mask: Mask, output: Path, *, source: CheckedSource) -> Path:
+        """Write the photo with a mask painted over it, after the output gates; returns the absolute path."""
+        released = self.kernel.release(RawOutput(painted, mask, source, kind="overlay"))
+        return _write(self.kernel.encode(released, format_for(output)), output, forbid=_paths(source.path))
+
+    def write_sheet(self, rows: list[list[Cell]], output: Path, *, title: str = "") -> Path:
+        """Write a contact sheet of released pictures and the user's own photos; returns the absolute path."""
+        sheet = self.kernel.contact_sheet(rows, title=title)
+        return _write(self.kernel.encode(sheet, format_for(output)), output, forbid=())
+
+    def _plan(self, request: SwapRequest) -> tuple[writing.Planned, ...]:
+        forbid = _paths(request.photo, request.garment, request.mask)
+        mask, receipt = companions(request.output)
+        return (
+            writing.plan(request.output, forbid=forbid, role="output"),
+            writing.plan(mask, forbid=forbid, role="mask"),
+            writing.plan(receipt, forbid=forbid, role="receipt"),
+        )
+
+    def _check(
+        self, request: SwapRequest, *, source: CheckedSource | None, garment: CheckedSource | None, mask: Mask | None
+    ) -> CheckedRequest:
+        opened = source if source is not None else self.kernel.open_photo(request.photo)
+        if garment is None and request.garment is not None:
+            garment = self.kernel.open_garment(request.garment)
+        if mask is None and request.mask is not None:
+            height, width = opened.pixels.shape[:2]
+            mask = self.kernel.open_mask(request.mask, shape=(height, width))
+        return self.kernel.check_request(request, opened, garment=garment, mask=mask)
+
+    def _save(
+        self,
+        planned: tuple[writing.Planned, ...],
+        data: tuple[bytes, ...],
+        *,
+        record: Record,
+        thumbnail: bytes,
+        cancel: CancelToken,
+    ) -> int:
+        """Three phases, so that a kill in between leaves neither half a file nor a row without one."""
+        entry = self.history.begin(planned)
+        staged: list[writing.Staged] = []
+        try:
+            for place, content in zip(planned, data, strict=True):
+                cancel.check()
+                staged.append(writing.stage(content, place))
+            self.history.commit(entry, record, staged, thumbnail=thumbnail)
+            for file in staged:
+                writing.publish(file)
+            self.history.finish(entry)
+        except BaseException:
+            self.history.abandon(entry, writing)
+            raise
+        return entry
+
+    def _outcome(
+        self,
+        entry: int,
+        planned: tuple[writing.Planned, ...],
+        *,
+        result: SwapResult,
+        released: ReleasedImage,
+        seconds: Mapping[str, float],
+    ) -> Outcome:
+        output, mask, receipt = (place.final for place in planned)
+        return Outcome(
+            entry_id=entry,
+            output=output,
+            mask=mask,
+            receipt=receipt,
+            released=released,
+            engine=result.engine,
+            engine_reason=self._engine_reason,
+            segmenter=result.segmenter,
+            zone=result.zone,
+            person=result.segmentation.person if result.segmentation else None,
+            fallbacks=result.fallbacks,
+            limits=result.limits,
+            notes=result.notes,
+            outside_mask_changed_pixels=result.measured.outside_mask_changed_pixels,
+            mask_fraction=result.measured.mask_fraction,
+            seconds=seconds,
+        )
+
+
+def _raw(result: SwapResult, checked: CheckedRequest) -> RawOutput:
+    persons = tuple(p.box for p in result.segmentation.persons) if result.segmentation else ()
+    return RawOutput(result.image, result.mask, checked.source, request=checked, persons=persons)
+
+
+def _paths(*paths: Path | None) -> tuple[Path, ...]:
+    return tuple(path for path in paths if path is not None)
+
+
+def _write(data: bytes, output: Path, *, forbid: tuple[Path, ...]) -> Path:
+    staged = writing.stage(data, output, forbid=forbid)
+    writing.publish(staged)
+    return staged.final
+
+
+def _json_bytes(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, indent=2, ensure_ascii=False, default=str).encode() + b"\n"
+
+
+def _record(
+    request: SwapRequest,
+    result: SwapResult,
+    checked: CheckedRequest,
+    *,
+    receipt: Mapping[str, Any],
+    batch: str | None,
+    outfit: str | None,
+) -> Record:
+    path = checked.source.path
+    return Record(
+        photo=path.resolve() if path is not None else None,
+        photo_sha256=checked.source.photo.sha256,
+        prompt=request.prompt,
+        zone=result.zone.value,
+        engine=result.engine,
+        segmenter=result.segmenter,
+        seed=request.seed,
+        receipt=dict(receipt),
+        batch=batch,
+        outfit=outfit,
+    )

@@ -1,0 +1,92 @@
+"""Segmentation on its own: the mask of one zone as a file, and everything found as plain values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outfitswap_desktop.core.arrays import RGB, Mask
+from outfitswap_desktop.core.job import CancelToken, Progress, Report
+from outfitswap_desktop.core.pipeline import zone_or_largest
+from outfitswap_desktop.core.regions import Segmentation
+from outfitswap_desktop.core.zones import Zone
+from outfitswap_desktop.runner import Runner
+
+TINT = np.array((255, 0, 128), np.uint8)
+
+
+def segment_to_file(
+    runner: Runner,
+    photo: Path,
+    output: Path,
+    *,
+    zone: Zone | None,
+    person: int | None,
+    overlay: Path | None,
+    report: Report,
+    cancel: CancelToken,
+) -> dict[str, Any]:
+    """Write the mask of one zone (None: the largest garment) as an 8-bit PNG, optionally an overlay; returns plain values.
+
+    Raises NobodyFound when nobody or nothing of the zone is there.
+    """
+    report(Progress("read", 0.0))
+    source = runner.open_photo(photo)
+    report(Progress("parse", 0.1))
+    found = runner.segment(source, zone=zone, person=person, cancel=cancel)
+    chosen = zone_or_largest(zone, found)
+    mask = found.regions[chosen].mask
+    report(Progress("save", 0.8))
+    path = runner.write_mask(mask, output, source=source)
+    answer = as_values(found)
+    answer.update(zone=chosen.value, mask=str(path), notes=[*source.photo.notes, *found.notes])
+    if overlay is not None:
+        painted = tint(source.pixels, mask)
+        answer["overlay"] = str(runner.write_overlay(painted, mask, overlay, source=source))
+    report(Progress("save", 1.0))
+    return answer
+
+
+def as_values(found: Segmentation) -> dict[str, Any]:
+    """A segmentation as JSON-able values: polygons and boxes in pixels of the upright photo (x, y)."""
+    return {
+        "segmenter": found.segmenter,
+        "fallbacks": list(found.fallbacks),
+        "notes": list(found.notes),
+        "person": found.person,
+        "persons": [
+            {"number": p.number, "box": list(p.box), "confidence": round(p.confidence, 3), "evidence": list(p.evidence)}
+            for p in found.persons
+        ],
+        "regions": [
+            {
+                "zone": zone.value,
+                "confidence": round(region.confidence, 3),
+                "box": list(region.box),
+                "polygon": _rings(region.polygon),
+            }
+            for zone, region in found.regions.items()
+        ],
+        "protected": {
+            area.name: {
+                "confidence": round(area.confidence, 3),
+                "box": list(area.box),
+                "polygon": _rings(area.polygon),
+            }
+            for area in found.protected
+        },
+    }
+
+
+def _rings(polygon: tuple[tuple[tuple[int, int], ...], ...]) -> list[list[list[int]]]:
+    return [[[x, y] for x, y in ring] for ring in polygon]
+
+
+def tint(photo: RGB, mask: Mask) -> RGB:
+    """A copy of `photo` (H, W, 3) with `mask` (H, W) laid over it at half strength."""
+    painted = photo.copy()
+    inside = mask > 0
+    painted[inside] = photo[inside] // 2 + TINT // 2
+    return painted

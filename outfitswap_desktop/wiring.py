@@ -1,0 +1,80 @@
+"""The one place where parts are joined; heavy imports sit inside the functions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from outfitswap_desktop.errors import NotAvailable, UsageProblem
+
+if TYPE_CHECKING:
+    from outfitswap_desktop.core.steps import Segmenter, Steps
+    from outfitswap_desktop.runner import Runner
+    from outfitswap_desktop.store.history import History
+
+_log = logging.getLogger(__name__)
+EMBEDDED = "fabric"
+GPU_ENGINES = ("sd15", "sdxl", "klein", "qwen", "tryon")
+"""Engines that a later release brings; named here so that asking for one gets a plain answer."""
+
+
+def choose_engine(name: str) -> tuple[str, str]:
+    """The engine for `name` ("auto" or an engine) and why, in one sentence. Raises UsageProblem or NotAvailable."""
+    if name == "auto":
+        return EMBEDDED, "auto: the embedded fabric engine, the only one in this release; it needs no GPU."
+    if name == EMBEDDED:
+        return EMBEDDED, "asked for"
+    if name in GPU_ENGINES:
+        raise NotAvailable(
+            f"The engine {name} is not part of this release.",
+            reason="engine_not_available",
+            hint="Use --engine fabric: it runs on every machine.",
+        )
+    raise UsageProblem(f"There is no engine called {name}.", reason="unknown_engine", hint="Use auto or fabric.")
+
+
+def embedded_segmenters() -> tuple[Segmenter, ...]:
+    """The embedded segmenters, best first; none loads its weights before it is used."""
+    from outfitswap_desktop.embedded.cascade import CascadeSegmenter
+    from outfitswap_desktop.embedded.parse.segmenter import MediaPipeSegmenter
+
+    return MediaPipeSegmenter(), CascadeSegmenter()
+
+
+def make_steps(engine: str) -> Steps:
+    """The steps of one job for an engine name ("auto" or a name)."""
+    choose_engine(engine)
+    from outfitswap_desktop.core.ladder import Ladder
+    from outfitswap_desktop.core.steps import Steps
+    from outfitswap_desktop.embedded.fabric.generator import FabricGenerator
+
+    return Steps(segmenter=Ladder(embedded_segmenters()), generator=FabricGenerator())
+
+
+@contextmanager
+def open_history() -> Iterator[History]:
+    """The history of this machine, swept after a crash; closed at the end."""
+    from outfitswap_desktop import paths
+    from outfitswap_desktop.runner import recover
+    from outfitswap_desktop.store.history import History
+
+    history = History(paths.history_file())
+    try:
+        for sentence in (*history.notes, *recover(history)):
+            _log.warning(sentence)
+        yield history
+    finally:
+        history.close()
+
+
+@contextmanager
+def make_runner(engine: str = "auto") -> Iterator[Runner]:
+    """A runner with the embedded steps, the safety kernel and the history; closed at the end."""
+    steps = make_steps(engine)
+    from outfitswap_desktop.runner import Runner
+    from outfitswap_desktop.safety.kernel import SafetyKernel
+
+    with open_history() as history:
+        yield Runner(kernel=SafetyKernel(), steps=steps, history=history, engine_reason=choose_engine(engine)[1])
