@@ -1,0 +1,102 @@
+"""The joint labelling: colour mixtures of all labels against the body-part prior, refitted and smoothed in rounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from outfitswap_desktop.core.arrays import F32, RGB
+from outfitswap_desktop.embedded.parse import colours
+from outfitswap_desktop.embedded.parse.colours import Mixture
+from outfitswap_desktop.embedded.parse.parts import BACKGROUND, BOTTOM, TOP, Figure
+from outfitswap_desktop.embedded.parse.seeds import Bool
+from outfitswap_desktop.embedded.parse.smooth import GuidedFilter
+
+COLOUR_WEIGHT = 0.6
+"""Weight of a log likelihood against the log prior; 0.3 to 0.6 is flat, 1.0 loses 0.03 IoU."""
+COMPONENTS = (6, 3, 3, 5, 5, 3)
+"""Mixture components for background, skin, hair, top, bottom, shoes."""
+
+
+def lab_of(picture: RGB) -> F32:
+    """CIE Lab (h, w, 3) float32 of an sRGB picture, slightly blurred so that weave and noise weigh less."""
+    soft = cv2.GaussianBlur(picture, (0, 0), 0.8)
+    return np.asarray(cv2.cvtColor(soft.astype(np.float32) / 255.0, cv2.COLOR_RGB2Lab))
+
+
+@dataclass(slots=True, eq=False)
+class Labelling:
+    """State of the rounds: `lab` (h, w, 3), `prior` (6, h, w), smoothing filter, log likelihoods, probabilities (6, h, w)."""
+
+    lab: F32
+    prior: F32
+    smooth: GuidedFilter
+    near: Bool
+    likelihood: F32
+    probability: F32
+    mixtures: list[Mixture | None]
+
+    def fit(self, samples: list[Bool]) -> None:
+        """Fit every label's colours to its samples (maps (h, w)); a label with too few keeps a flat density."""
+        flat_lab = self.lab[self.near]
+        self.mixtures = []
+        for label, chosen in enumerate(samples):
+            picked = self.lab[chosen & self.near] if label != BACKGROUND else self.lab[chosen]
+            mixture = colours.fit(picked, COMPONENTS[label]) if len(picked) >= 40 else None
+            self.mixtures.append(mixture)
+            values = mixture.log_likelihood(flat_lab) if mixture is not None else colours.flat(flat_lab)
+            self.likelihood[label][self.near] = values
+
+    def judge(self) -> None:
+        """Probabilities from colours and prior, smoothed along the picture's edges."""
+        score = COLOUR_WEIGHT * self.likelihood + np.log(self.prior)
+        score -= score.max(axis=0)
+        raw = np.exp(score)
+        raw /= raw.sum(axis=0)
+        raw[:, ~self.near] = 0
+        raw[BACKGROUND][~self.near] = 1
+        smooth = np.stack([np.clip(self.smooth(layer), 0, 1) for layer in raw])
+        self.probability = smooth / np.maximum(smooth.sum(axis=0), 1e-6)
+
+    def confident(self) -> list[Bool]:
+        """Samples for the next fit: pixels that are sure of their label and not at its edge."""
+        kernel = np.ones((3, 3), np.uint8)
+        best = self.probability.argmax(axis=0)
+        maps = []
+        for label in range(len(self.prior)):
+            sure = ((best == label) & (self.probability[label] > 0.8)).astype(np.uint8)
+            maps.append(cv2.erode(sure, kernel) > 0)
+        return maps
+
+
+def label(picture: RGB, figure: Figure, prior: F32, *, samples: list[Bool], person: F32, rounds: int = 3) -> Labelling:
+    """Run the rounds on the work picture (h, w, 3) and return their end state."""
+    reach = max(3, round(0.3 * figure.unit)) | 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    near = cv2.dilate((person > 0.2).astype(np.uint8), kernel) > 0
+    lab = lab_of(picture)
+    state = Labelling(
+        lab=lab,
+        prior=prior,
+        smooth=GuidedFilter(picture, max(2, round(0.025 * figure.unit)), eps=4e-4),
+        near=near,
+        likelihood=np.zeros_like(prior),
+        probability=prior,
+        mixtures=[],
+    )
+    band = max(3, round(0.9 * figure.unit)) | 1
+    local = cv2.dilate((person > 0.3).astype(np.uint8), np.ones((band, band), np.uint8)) > 0
+    samples = [samples[0] & local, *samples[1:]]
+    state.fit(samples)
+    state.judge()
+    for _ in range(rounds - 1):
+        chosen = state.confident()
+        chosen[BACKGROUND] &= local
+        for cloth in (TOP, BOTTOM):
+            if np.count_nonzero(chosen[cloth]) < 60:
+                chosen[cloth] |= samples[cloth]
+        state.fit(chosen)
+        state.judge()
+    return state

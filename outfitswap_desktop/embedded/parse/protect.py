@@ -1,0 +1,61 @@
+"""Areas that never enter a mask: head, hair, hands and shoes of the person, as maps over the work frame."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from outfitswap_desktop.core.arrays import F32
+from outfitswap_desktop.embedded.parse import parts as pt
+from outfitswap_desktop.embedded.parse.parts import HAIR, SHOES, SKIN, Figure
+from outfitswap_desktop.embedded.parse.seeds import FACE_OVAL
+
+
+def protected_maps(figure: Figure, probability: F32, person: F32) -> dict[str, tuple[F32, float]]:
+    """Soft map (h, w) and confidence of "head", "hair", "hands", "shoes"; what is not in the picture is left out."""
+    skin, hair, shoes = probability[SKIN], probability[HAIR], probability[SHOES]
+    found: dict[str, tuple[F32, float]] = {}
+    head = _head(figure, skin, hair, person)
+    seen = float(figure.seen[:11].mean())
+    if np.count_nonzero(head > 0.5) > 20:
+        found["head"] = (head, min(0.98, 0.5 + 0.45 * seen) if figure.mesh is not None else 0.4 + 0.4 * seen)
+    hair_map = np.asarray(
+        hair * (pt.to_capsule(figure.size, figure.neck_base, figure.hips) < 2 * figure.unit), np.float32
+    )
+    if np.count_nonzero(hair_map > 0.5) > 0.002 * figure.unit**2:
+        found["hair"] = (hair_map, 0.75)
+    hands = _hands(figure, skin, person)
+    if np.count_nonzero(hands > 0.5) > 15:
+        found["hands"] = (hands, 0.85 if figure.hands else 0.6)
+    feet = np.zeros(figure.size, np.float32)
+    for start, end in ((27, 29), (27, 31), (29, 31), (28, 30), (28, 32), (30, 32)):
+        near = pt.to_capsule(figure.size, figure.points[start], figure.points[end]) < 0.3 * figure.unit
+        feet = np.maximum(feet, shoes * near)
+    if np.count_nonzero(feet > 0.5) > 20:
+        found["shoes"] = (feet, 0.7)
+    return found
+
+
+def _head(figure: Figure, skin: F32, hair: F32, person: F32) -> F32:
+    """Face oval and skull whole, and skin or hair around them; the neck is skin but not head."""
+    inside = np.zeros(figure.size, np.float32)
+    if figure.mesh is not None:
+        cv2.fillPoly(inside, [np.round(figure.mesh[list(FACE_OVAL)]).astype(np.int32)], 1.0)
+    around = pt.head_distance(figure)
+    skull = (around < 0.02 * figure.unit) * person
+    near = (around < 0.10 * figure.unit) * np.maximum(skin, hair)
+    above = figure.down() < -0.05
+    return np.asarray(np.maximum(inside, np.maximum(skull, near) * above), np.float32)
+
+
+def _hands(figure: Figure, skin: F32, person: F32) -> F32:
+    """The hands' hulls whole where the hand network saw them, else only their skin; grown to the skin next to them."""
+    result = np.zeros(figure.size, np.float32)
+    for wrist, outline in zip((15, 16), pt.hand_outlines(figure), strict=True):
+        known = any(float(np.hypot(*(h[0] - figure.points[wrist]))) < 0.45 * figure.unit for h in figure.hands)
+        distance = pt.to_polygon(figure.size, outline)
+        close = distance < 0.10 * figure.unit
+        if known:
+            result = np.maximum(result, (distance < 0.01 * figure.unit) * np.maximum(skin, 0.6 * person))
+        result = np.maximum(result, close * skin)
+    return np.asarray(result, np.float32)

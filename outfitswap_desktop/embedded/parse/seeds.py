@@ -1,0 +1,147 @@
+"""First samples of every label: face and hands for skin, above the brow for hair, trunk core, thighs, feet."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from outfitswap_desktop.core.arrays import F32
+from outfitswap_desktop.embedded.parse import parts as pt
+from outfitswap_desktop.embedded.parse import persons as p
+from outfitswap_desktop.embedded.parse.parts import Figure
+
+Bool = NDArray[np.bool_]
+
+FACE_OVAL = (
+    10,
+    338,
+    297,
+    332,
+    284,
+    251,
+    389,
+    356,
+    454,
+    323,
+    361,
+    288,
+    397,
+    365,
+    379,
+    378,
+    400,
+    377,
+    152,
+    148,
+    176,
+    149,
+    150,
+    136,
+    172,
+    58,
+    132,
+    93,
+    234,
+    127,
+    162,
+    21,
+    54,
+    103,
+    67,
+    109,
+)
+"""Indices of MediaPipe's face mesh around the face (mediapipe.solutions.face_mesh.FACEMESH_FACE_OVAL, in order)."""
+CHEEKS = (
+    (50, 101, 118, 117, 123, 147, 187, 205),
+    (280, 330, 347, 346, 352, 376, 411, 425),
+    (9, 107, 66, 69, 108, 151, 337, 299, 296, 336),
+)
+"""Patches of the mesh that are skin on nearly everybody: left and right cheek, forehead."""
+
+
+def first_samples(figure: Figure, lab: F32, person: F32) -> list[Bool]:
+    """One boolean map (h, w) per label of parts.LABELS."""
+    size, unit = figure.size, figure.unit
+    sure = person > 0.75
+    skin = _face_patches(figure) & sure
+    median = np.median(lab[skin], axis=0) if np.count_nonzero(skin) > 20 else None
+    limbs = np.zeros(size, bool)
+    if median is not None:
+        like = (
+            np.hypot(0.5 * (lab[..., 0] - median[0]), np.hypot(lab[..., 1] - median[1], lab[..., 2] - median[2])) < 12
+        )
+        for outline in pt.hand_outlines(figure):
+            skin |= (pt.filled(size, outline) > 0) & sure & like
+        for name, start, end in pt.LIMBS:
+            if name in ("forearm", "shin", "upper_arm"):
+                core = pt.to_capsule(size, figure.points[start], figure.points[end]) < 0.07 * unit
+                limbs |= core & like & sure
+    top = _trunk_core(figure) & sure
+    bottom = np.zeros(size, bool)
+    for hip, knee in ((p.LEFT_HIP, p.LEFT_KNEE), (p.RIGHT_HIP, p.RIGHT_KNEE)):
+        start = figure.points[hip] + 0.35 * (figure.points[knee] - figure.points[hip])
+        bottom |= pt.to_capsule(size, start, figure.points[knee]) < 0.10 * unit
+    bottom &= sure
+    shoes = np.zeros(size, bool)
+    for heel, toe in ((29, 31), (30, 32)):
+        shoes |= pt.to_capsule(size, figure.points[heel], figure.points[toe]) < 0.06 * unit
+    shoes &= sure
+    bottom &= ~shoes & ~top
+    forearms = _forearms(figure)
+    hair = _hair(figure, lab, person, median)
+    outside = person < 0.08
+    return [outside, skin | (limbs & ~top), hair, top & ~forearms, bottom & ~forearms, shoes]
+
+
+def _face_patches(figure: Figure) -> Bool:
+    mask = np.zeros(figure.size, np.uint8)
+    if figure.mesh is not None:
+        for patch in CHEEKS:
+            cv2.fillPoly(mask, [np.round(figure.mesh[list(patch)]).astype(np.int32)], 255)
+        return mask > 0
+    nose, mouth = figure.points[p.NOSE], figure.mid(9, 10)
+    eyes = figure.mid(2, 5)
+    width = 0.5 * float(np.hypot(*(mouth - eyes)))
+    return pt.to_capsule(figure.size, np.asarray(0.6 * eyes + 0.4 * nose, np.float32), mouth) < max(1.5, width)
+
+
+def _trunk_core(figure: Figure) -> Bool:
+    """The inner trunk from under the collar to above the belt."""
+    base, hips = figure.neck_base, figure.hips
+    out = pt.unit_vector(figure.points[p.LEFT_SHOULDER] - figure.points[p.RIGHT_SHOULDER])
+    half = 0.34 * float(np.hypot(*(figure.points[p.LEFT_SHOULDER] - figure.points[p.RIGHT_SHOULDER])))
+    half = max(half, 0.14 * figure.unit)
+    upper, lower = base + 0.25 * (hips - base), base + 0.80 * (hips - base)
+    corners = np.array(
+        [upper - out * half, upper + out * half, lower + out * half * 0.9, lower - out * half * 0.9], np.float32
+    )
+    return pt.filled(figure.size, corners) > 0
+
+
+def _forearms(figure: Figure) -> Bool:
+    mask = np.zeros(figure.size, bool)
+    for elbow, wrist, knuckle in ((p.LEFT_ELBOW, p.LEFT_WRIST, 19), (p.RIGHT_ELBOW, p.RIGHT_WRIST, 20)):
+        mask |= pt.to_capsule(figure.size, figure.points[elbow], figure.points[wrist]) < 0.15 * figure.unit
+        mask |= pt.to_capsule(figure.size, figure.points[wrist], figure.points[knuckle]) < 0.16 * figure.unit
+    return mask
+
+
+def _hair(figure: Figure, lab: F32, person: F32, skin: F32 | None) -> Bool:
+    """Inside the silhouette, on the head's outline above the eyes, unlike the face's skin."""
+    centre, _, tall, _ = pt.head_ellipse(figure)
+    ys, xs = pt.grid(figure.size)
+    up = (
+        -pt.unit_vector(figure.mid(9, 10) - figure.mid(2, 5))
+        if figure.mesh is None
+        else pt.unit_vector(figure.mesh[10] - figure.mesh[152])
+    )
+    eyes = figure.mid(2, 5) if figure.mesh is None else figure.mesh[[33, 263]].mean(axis=0)
+    height = (xs - eyes[0]) * up[0] + (ys - eyes[1]) * up[1]
+    near = np.hypot(xs - centre[0], ys - centre[1]) < 1.35 * tall
+    zone = near & (height > 0.35 * tall) & (person > 0.8)
+    if figure.mesh is not None:
+        zone &= pt.filled(figure.size, figure.mesh[list(FACE_OVAL)]) == 0
+    if skin is not None:
+        zone &= np.sqrt(((lab - skin) ** 2).sum(axis=2)) > 14
+    return np.asarray(zone, bool)
