@@ -34,9 +34,10 @@ class BadPictureError(Exception):
 class Container:
     """One picture without its wrappings.
 
-    `size` (width, height) as stored, before orientation; `stream` a minimal file for the decoder; `place` (x, y) of the first
-    frame on the canvas when it does not fill it; `depth` bits per channel; `palette` RGB triples and `transparency` the tRNS
-    chunk of a PNG; `inverted` says that CMYK is stored the way Adobe does it; `icc`, `exif`, `xmp` raw, bounded, unchecked.
+    `size` (width, height) as stored, before orientation; `stream` a minimal file for the decoder; `depth` bits per channel;
+    `place` (x, y) of a first frame that does not fill the canvas; `palette` RGB triples and `transparency` the tRNS chunk of a
+    PNG; `alpha`: a WebP has an alpha plane; `inverted`: CMYK is stored the way Adobe does it; `icc`, `exif`, `xmp` raw,
+    bounded, unchecked.
     """
 
     format: PictureFormat
@@ -47,6 +48,7 @@ class Container:
     palette: bytes | None = None
     transparency: bytes | None = None
     inverted: bool = True
+    alpha: bool = False
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None

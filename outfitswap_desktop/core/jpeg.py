@@ -7,6 +7,7 @@ import re
 from outfitswap_desktop.core.container import (
     MAX_ICC_BYTES,
     MAX_METADATA_BYTES,
+    MAX_PIXELS,
     NOTE_ICC_DAMAGED,
     NOTE_METADATA_DROPPED,
     BadPictureError,
@@ -19,8 +20,8 @@ _MARKER_IN_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
 _MAX_SEGMENTS = 5_000
 _MAX_SCANS = 100
-_MAX_SCANNED_PIXELS = 1_000_000_000
-"""Each scan passes over the whole picture: 20 scans at 50 MP (encoders write 10 to 15), more for smaller pictures."""
+_MAX_SCANNED_PIXELS = 12 * MAX_PIXELS
+"""Each scan passes over the whole picture: 12 scans at 50 MP (encoders write 10), more for smaller pictures."""
 
 _FRAMES_READ = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -73,9 +74,7 @@ class _Walk:
         if self.size is None:
             raise BadPictureError("damaged")
         self.scans += 1
-        if self.scans > _MAX_SCANS or self.scans * self.size[0] * self.size[1] > max(
-            _MAX_SCANNED_PIXELS, 4 * self.size[0] * self.size[1]
-        ):
+        if self.scans > _MAX_SCANS or self.scans * self.size[0] * self.size[1] > _MAX_SCANNED_PIXELS:
             raise BadPictureError("bomb")
         found = _MARKER_IN_SCAN.search(self.data, start + 2)
         if found is None:

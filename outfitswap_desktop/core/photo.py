@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+from PIL import Image
 
 from outfitswap_desktop.core import colour, decode, exif, headers, xmp
 from outfitswap_desktop.core.arrays import RGB, Alpha, Mask, frozen
@@ -171,13 +172,15 @@ def _on_white(container: Container) -> tuple[RGB, tuple[str, ...], str]:
     width, height = container.size
     left, upper = container.place
     whole = picture.size == container.size
+    if whole and picture.mode == "RGB" and not isinstance(picture.pixels, Image.Image):
+        return picture.pixels, (), "RGB"
     pixels = np.empty((height, width, 3), np.uint8) if whole else np.full((height, width, 3), 255, np.uint8)
     see_through = not whole
     for top, colours, alpha in decode.strips(picture, container):
         if alpha is not None and not see_through:
             see_through = bool((alpha < 255).any())
         rows = slice(upper + top, upper + top + len(colours))
-        pixels[rows, left : left + picture.width] = decode.on_white(colours, alpha)
+        pixels[rows, left : left + picture.size[0]] = decode.on_white(colours, alpha)
     notes = []
     if see_through:
         notes.append("Transparent areas were put on white.")
@@ -215,7 +218,7 @@ def _mask(container: Container, size: tuple[int, int]) -> Mask:
     one_colour: set[tuple[int, ...]] = set()
     left, upper = container.place
     for top, colours, alpha in decode.strips(picture, container):
-        rows, columns = slice(upper + top, upper + top + len(colours)), slice(left, left + picture.width)
+        rows, columns = slice(upper + top, upper + top + len(colours)), slice(left, left + picture.size[0])
         strongest[rows, columns] = colours.max(axis=2)
         if alpha is not None:
             alphas = np.zeros_like(strongest) if alphas is None else alphas

@@ -30,6 +30,7 @@ class _Walk:
         self.canvas: tuple[int, int] | None = None
         self.place = (0, 0)
         self.alpha: tuple[int, int] | None = None
+        self.transparent = False
         self.pixels: tuple[bytes, int, int] | None = None
         self.frame: tuple[int, int] | None = None
         self.icc: bytes | None = None
@@ -59,6 +60,7 @@ class _Walk:
                 raise BadPictureError("damaged")
             bits = int.from_bytes(head[1:5], "little")
             size = ((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+            self.transparent = bool(bits >> 28 & 1)
         if self.canvas is None:
             self.check_size(*size)
             self.canvas = size
@@ -122,6 +124,7 @@ class _Walk:
             size=self.canvas,
             stream=b"".join((b"RIFF", struct.pack("<I", length), b"WEBP", *body)),
             place=self.place,
+            alpha=self.transparent if kind == b"VP8L" else self.alpha is not None,
             icc=self.icc,
             exif=self.exif,
             xmp=self.xmp,
