@@ -59,7 +59,7 @@ def self_test() -> tuple[CheckResult, ...]:
 
     from outfitswap_desktop.safety.detectors import BodyPartDetector, WholeImageDetector
 
-    portrait = data.astronaut()
+    portrait = data.astronaut()  # type: ignore[no-untyped-call]
 
     def body_parts() -> CheckResult:
         face = BodyPartDetector().scores([portrait], 320)["FACE_FEMALE"]

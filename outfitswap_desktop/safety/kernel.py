@@ -6,8 +6,10 @@
     kernel.open_mask(path_or_bytes, shape=(H, W)) -> Mask        # 0/255, >= 128 = in
     kernel.view(path | bytes | CheckedSource) -> ViewableSource  # to look at; cannot be saved
     kernel.check_request(request, source, garment=None, mask=None) -> CheckedRequest
-    kernel.release(RawOutput(...), report=None, cancel=None) -> ReleasedImage
+    kernel.release(RawOutput(pixels, mask, source, request=checked), report=None, cancel=None) -> ReleasedImage
     kernel.contact_sheet([[Cell(image, "caption"), ...], ...], title="") -> ReleasedImage
+    kernel.miniature(released | viewable, side=320) -> ReleasedImage | None
+    kernel.miniature(released | view, side=320) -> ReleasedImage | None   # small copy for sheets of many
     kernel.thumbnail(released, side=256) -> bytes                # WebP
     kernel.encode(released, "PNG", quality=95, keep_metadata=True) -> bytes
     kernel.encode_mask(mask) -> bytes                            # 8-bit PNG
@@ -24,6 +26,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +85,7 @@ class SafetyKernel:
         self._extra_request = tuple(extra_request_gates)
         self._budget = min(budget_seconds, gates.BUDGET_SECONDS)
         self._detectors = Detectors()
-        self._released: weakref.WeakSet[ReleasedImage] = weakref.WeakSet()
+        self._made: weakref.WeakSet[CheckedSource | CheckedRequest | ReleasedImage] = weakref.WeakSet()
         self._judged_views: weakref.WeakKeyDictionary[ViewableSource, tuple[Verdict, ...]] = weakref.WeakKeyDictionary()
 
     # What comes in
@@ -103,8 +106,9 @@ class SafetyKernel:
 
     def view(self, source: Path | bytes | CheckedSource) -> ViewableSource:
         """The user's own photo to look at; opened and checked here when it was not yet."""
-        checked = source if isinstance(source, CheckedSource) else self.open_photo(source)
-        photo = checked.photo
+        if isinstance(source, CheckedSource):
+            self._expect(source, source.role)
+        photo = source.photo if isinstance(source, CheckedSource) else self.open_photo(source).photo
         return ViewableSource(_SEAL, pixels=photo.pixels, icc=photo.icc, sha256=photo.sha256)
 
     def _open(self, source: SourceBytes) -> CheckedSource:
@@ -116,7 +120,9 @@ class SafetyKernel:
             lambda gate: gate.judge(decoded, self._detectors),
             cancel=None,
         )
-        return CheckedSource(_SEAL, photo=decoded.photo, role=decoded.role, path=decoded.path, verdicts=verdicts)
+        checked = CheckedSource(_SEAL, photo=decoded.photo, role=decoded.role, path=decoded.path, verdicts=verdicts)
+        self._made.add(checked)
+        return checked
 
     @staticmethod
     def _decode(source: SourceBytes) -> DecodedImage:
@@ -147,15 +153,22 @@ class SafetyKernel:
             lambda gate: gate.judge(request, parts),
             cancel=None,
         )
-        return CheckedRequest(_SEAL, request=request, source=source, garment=garment, mask=drawn, verdicts=verdicts)
+        checked = CheckedRequest(_SEAL, request=request, source=source, garment=garment, mask=drawn, verdicts=verdicts)
+        self._made.add(checked)
+        return checked
 
     # What goes out
 
     def release(self, raw: RawOutput, report: Report | None = None, cancel: CancelToken | None = None) -> ReleasedImage:
-        """Judge what the pipeline made and seal it; raises GateRefused or Cancelled, and then nothing was made."""
+        """Judge what the pipeline made and seal it; raises GateRefused or Cancelled, and then nothing was made.
+
+        `report` gets the stage "check" and the share of the gates that are done as its fraction.
+        """
         if raw.kind not in ("result", "overlay"):
             raise TypeError(f"{raw.kind!r} cannot be released")
         self._expect(raw.source, "photo")
+        if raw.kind == "result" or raw.request is not None:
+            self._expect_request(raw.request, raw.source)
         judged = Judged(
             immutable(raw.pixels), immutable(raw.mask), source=raw.source, kind=raw.kind, persons=raw.persons
         )
@@ -164,23 +177,29 @@ class SafetyKernel:
         return self._seal(judged, raw.kind, verdicts, Metadata(photo.icc, photo.exif, photo.xmp))
 
     def contact_sheet(self, rows: Sequence[Sequence[Cell]], *, title: str = "", side: int = 320) -> ReleasedImage:
-        """One picture with `rows` of captioned cells, each at most `side` pixels wide and high.
+        """One picture with `rows` of captioned cells, each at most `side` pixels wide and high, smaller when they are many.
 
         Cells take released pictures and the user's own photos; a photo is judged like a result first, because a sheet can
-        be saved, and is left out, with a word, when a gate refuses it. Raises UsageProblem when there are too many rows.
+        be saved, and is left out, with a word, when a gate refuses it. Raises UsageProblem when even small cells do not fit.
         """
         verdicts: list[tuple[Verdict, ...]] = []
-        drawn: list[list[sheet.Drawn]] = []
-        for row in rows:
-            line: list[sheet.Drawn] = []
-            for cell in row:
-                pixels, caption, said = self._cell(cell, side)
-                verdicts += said
-                line.append(sheet.Drawn(pixels, caption))
-            drawn.append(line)
-        pixels = immutable(sheet.draw(drawn, title=title, side=side))
+        shown = [[self._cell(cell, verdicts) for cell in row] for row in rows]
+        pixels = immutable(sheet.draw(shown, title=title, side=side))
         judged = Judged(pixels, np.zeros(pixels.shape[:2], np.uint8), source=None, kind="source")
         return self._seal(judged, "contact_sheet", _worst(verdicts), Metadata())
+
+    def miniature(self, image: ReleasedImage | ViewableSource, *, side: int = 320) -> ReleasedImage | None:
+        """A small sRGB copy of a released picture, or of the user's own photo once it is judged: for sheets of many.
+
+        It carries the verdicts of the large one. None when a gate refuses the photo.
+        """
+        verdicts: list[tuple[Verdict, ...]] = []
+        shown = self._cell(Cell(image), verdicts)
+        if shown.pixels is None:
+            return None
+        pixels = immutable(to_srgb(shrunk(shown.pixels, side), shown.icc))
+        judged = Judged(pixels, np.zeros(pixels.shape[:2], np.uint8), source=None, kind="source")
+        return self._seal(judged, "miniature", verdicts[0], Metadata())
 
     def thumbnail(self, image: ReleasedImage, *, side: int = 256) -> bytes:
         """A WebP of at most `side` pixels and 20 kB, in sRGB."""
@@ -210,24 +229,27 @@ class SafetyKernel:
 
     # How gates are run
 
-    def _cell(self, cell: Cell, side: int) -> tuple[Any, str, list[tuple[Verdict, ...]]]:
+    def _cell(self, cell: Cell, verdicts: list[tuple[Verdict, ...]]) -> sheet.Shown:
+        """What of `cell` may be drawn; adds what the gates said of it to `verdicts`."""
         image = cell.image
         if image is None:
-            return None, cell.caption, []
+            return sheet.Shown(None, None, cell.caption)
         if isinstance(image, ReleasedImage):
             self._expect_released(image)
-            return to_srgb(shrunk(image.pixels, side), image.metadata.icc), cell.caption, [image.verdicts]
+            verdicts.append(image.verdicts)
+            return sheet.Shown(image.pixels, image.metadata.icc, cell.caption)
         if not isinstance(image, ViewableSource):
             raise TypeError("a contact sheet shows released pictures and the user's own photos alone")
         try:
-            verdicts = self._judged_views.get(image)
-            if verdicts is None:
-                empty = np.zeros(image.pixels.shape[:2], np.uint8)
-                verdicts = self._judge(Judged(image.pixels, empty, source=None, kind="source"), None, None)
-                self._judged_views[image] = verdicts
+            said = self._judged_views.get(image)
+            if said is None:
+                nothing = np.zeros(image.pixels.shape[:2], np.uint8)
+                said = self._judge(Judged(immutable(image.pixels), nothing, source=None, kind="source"), None, None)
+                self._judged_views[image] = said
         except GateRefused:
-            return None, f"{cell.caption} (not shown: refused by a check)".strip(), []
-        return to_srgb(shrunk(image.pixels, side), image.icc), cell.caption, [verdicts]
+            return sheet.Shown(None, None, f"{cell.caption} (not shown: a check refused it)".strip())
+        verdicts.append(said)
+        return sheet.Shown(image.pixels, image.icc, cell.caption)
 
     def _seal(
         self,
@@ -237,22 +259,28 @@ class SafetyKernel:
         metadata: Metadata,
     ) -> ReleasedImage:
         image = ReleasedImage(_SEAL, pixels=judged.pixels, kind=kind, verdicts=verdicts, metadata=metadata)
-        self._released.add(image)
+        self._made.add(image)
         return image
 
     def _expect_released(self, image: ReleasedImage) -> None:
-        if not isinstance(image, ReleasedImage) or image not in self._released:
+        if not isinstance(image, ReleasedImage) or image not in self._made:
             raise TypeError("only a picture that this kernel released can be encoded or shown")
 
-    @staticmethod
-    def _expect(source: CheckedSource, role: Role) -> None:
-        if not isinstance(source, CheckedSource) or getattr(source, "role", None) != role:
-            raise TypeError(f"a checked {role} is needed here")
+    def _expect(self, source: CheckedSource, role: Role) -> None:
+        if not isinstance(source, CheckedSource) or source not in self._made or source.role != role:
+            raise TypeError(f"a {role} that this kernel has checked is needed here")
+
+    def _expect_request(self, request: CheckedRequest | None, source: CheckedSource) -> None:
+        if not isinstance(request, CheckedRequest) or request not in self._made or request.source is not source:
+            raise TypeError("a result needs the request that this kernel has checked, for the same photo")
 
     def _judge(self, judged: Judged, report: Report | None, cancel: CancelToken | None) -> tuple[Verdict, ...]:
+        total = len(gates.OUTPUT_GATES) + len(self._extra_output)
+        done = count()
+
         def ask(gate: OutputGate) -> Verdict:
             if report is not None:
-                report(Progress("check", 0.0, gate.name.replace("_", " ")))
+                report(Progress("check", next(done) / total, gate.name.replace("_", " ")))
             return gate.judge(judged, self._detectors)
 
         return self._pass(gates.OUTPUT_GATES, self._extra_output, OUTPUT_GATE_NAMES, ask, cancel=cancel)

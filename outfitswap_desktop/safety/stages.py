@@ -23,7 +23,7 @@ from outfitswap_desktop.core.regions import Box
 
 Role = Literal["photo", "garment", "mask"]
 RawKind = Literal["result", "overlay"]
-ReleasedKind = Literal["result", "overlay", "contact_sheet"]
+ReleasedKind = Literal["result", "overlay", "contact_sheet", "miniature"]
 
 OUTPUT_GATE_NAMES: Final = ("frame", "body_parts", "whole_image")
 """The output gates that every released picture has passed, in this order; a released picture checks it for itself."""
@@ -72,16 +72,31 @@ class DecodedImage:
 
 
 def immutable(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A copy of `array` in memory that nobody can write to (numpy cannot be told to make it writable again)."""
+    """`array` in memory that nobody can write to (numpy cannot be told to make it writable again); a copy unless it is."""
+    if _lies_in_bytes(array):
+        return array
     source = np.ascontiguousarray(array, dtype=np.uint8)
     return np.frombuffer(source.tobytes(), dtype=np.uint8).reshape(source.shape)
+
+
+def _lies_in_bytes(array: NDArray[np.uint8]) -> bool:
+    if (
+        type(array) is not np.ndarray
+        or array.dtype != np.uint8
+        or array.flags.writeable
+        or not array.flags.c_contiguous
+    ):
+        return False
+    base: object = array.base
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return type(base) is bytes
 
 
 class _Sealed:
     """Base of the stages that only the kernel makes."""
 
     __slots__ = ("__weakref__",)
-    _final: bool = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -188,8 +203,8 @@ class RawOutput:
     """What the pipeline made, not yet judged: nothing may show or save it.
 
     `pixels` (H, W, 3) of the source's size, `mask` (H, W) > 0 where a pixel may differ from the source. `persons` are the
-    boxes (x0, y0, x1, y1) of the persons found, for a closer look; they only ever add looks. `kind` "overlay" is the
-    source with a mask painted over it: it may differ from the source anywhere inside `mask`.
+    boxes (x0, y0, x1, y1) of the persons found, for a closer look; they only ever add looks. `request` is what a "result"
+    was made for; an "overlay", the source with its mask painted over it, needs none.
     """
 
     pixels: RGB

@@ -156,10 +156,10 @@ def _refuse_sources(final: Path, forbid: tuple[Path, ...]) -> None:
 
 
 def _same(final: Path, source: Path) -> bool:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):
         if final.samefile(source):
             return True
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
         return os.path.normcase(final.resolve()) == os.path.normcase(source.resolve())
     return False
 

@@ -11,23 +11,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from outfitswap_desktop.errors import KnownError, NotAvailable
+from outfitswap_desktop.store.migrations import Schema
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
-    from sqlite_utils.migrations import Migrations
 
 BUSY_MILLISECONDS: Final = 15_000
 _SUSPECT: Final = ".suspect"
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def open_database(path: Path, schema: Migrations, *, page_size: int) -> tuple[Database, Path | None]:
+def open_database(path: Path, schema: Schema, *, page_size: int) -> tuple[Database, Path | None]:
     """Open `path` and bring its schema up to date; a damaged file is moved aside and a new one started.
 
     Returns the database and, when a damaged file was moved, where to. Raises NotAvailable ("history_newer", "history_busy",
     "history_unreadable", "disk_full").
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise _unreadable(path) from problem
     moved: Path | None = None
     if _suspect(path).exists():
         moved = _check_closely(path)
@@ -74,15 +77,19 @@ def _problem(problem: sqlite3.Error, path: Path) -> KnownError:
     if code == sqlite3.SQLITE_FULL:
         return NotAvailable(f"The disk is full: {path.name} cannot grow.", reason="disk_full", hint="Free some space.")
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
-        return NotAvailable(
-            f"{path} cannot be read or written.",
-            reason="history_unreadable",
-            hint="Check the folder's rights and the disk.",
-        )
+        return _unreadable(path)
     raise problem
 
 
-def _opened(path: Path, schema: Migrations, page_size: int) -> Database:
+def _unreadable(path: Path) -> KnownError:
+    return NotAvailable(
+        f"{path} cannot be read or written.",
+        reason="history_unreadable",
+        hint="Check the folder's rights and the disk.",
+    )
+
+
+def _opened(path: Path, schema: Schema, page_size: int) -> Database:
     from sqlite_utils import Database
 
     connection = sqlite3.connect(path, timeout=BUSY_MILLISECONDS / 1000)
@@ -92,10 +99,16 @@ def _opened(path: Path, schema: Migrations, page_size: int) -> Database:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         db = Database(connection, execute_plugins=False, recursive_triggers=False)
-        _refuse_newer(db, schema, path)
-        if schema.pending(db):
+        migrations = schema.migrations()
+        if {step.name for step in migrations.applied(db)} - {name for name, _ in schema.steps}:
+            raise NotAvailable(
+                f"{path.name} was written by a newer version of this program.",
+                reason="history_newer",
+                hint="Update the program; the file was left as it is.",
+            )
+        if migrations.pending(db):
             with immediate(connection):
-                schema.apply(db)
+                migrations.apply(db)
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except BaseException:
         connection.close()
@@ -132,18 +145,6 @@ def immediate(connection: sqlite3.Connection, *, durable: bool = False) -> Itera
     finally:
         if durable:
             connection.execute("PRAGMA synchronous = NORMAL")
-
-
-def _refuse_newer(db: Database, schema: Migrations, path: Path) -> None:
-    pending = {migration.name for migration in schema.pending(db)}
-    applied = {migration.name for migration in schema.applied(db)}
-    known = pending | {migration.name for migration in schema._migrations}
-    if applied - known:
-        raise NotAvailable(
-            f"{path.name} was written by a newer version of this program.",
-            reason="history_newer",
-            hint="Update the program; the file was left as it is.",
-        )
 
 
 def _check_closely(path: Path) -> Path | None:

@@ -7,6 +7,7 @@
     ... writing.publish(staged) for each ...
     history.finish(entry_id)
     history.abandon(entry_id, writing)                      # instead of finish, on refusal, cancel or failure, at any point
+    with history.watching([planned], writing): ...          # for files that make no entry: stage and publish inside
     history.list(before=None, limit=60, text="", batch=None) -> tuple[Entry, ...]   # newest first
     history.get(id) -> Entry | None;  history.count(text="") -> int;  history.thumbnail(id) -> bytes | None
     history.latest_for(output) -> Entry | None              # the entry whose output is that file now
@@ -38,7 +39,7 @@ from outfitswap_desktop.store.entry import (
     stored_path,
     stored_text,
 )
-from outfitswap_desktop.store.migrations import history_schema, thumbnail_schema
+from outfitswap_desktop.store.migrations import HISTORY, THUMBNAILS
 from outfitswap_desktop.store.owner import Owner, is_alive, this_process
 
 THUMBNAILS_FILE: Final = "thumbs.db"
@@ -60,13 +61,13 @@ class History:
         self.notes: tuple[str, ...] = ()
         self._owner = owner or this_process()
         self._alive = alive
-        self._db, moved = open_database(path, history_schema(), page_size=8192)
+        self._db, moved = open_database(path, HISTORY, page_size=8192)
         thumbs = path.with_name(THUMBNAILS_FILE)
         try:
             if moved is not None:
                 self.notes += (f"The history was damaged; it was moved to {moved} and a new one begun.",)
                 move_aside(thumbs)
-            self._thumbs, lost = open_database(thumbs, thumbnail_schema(), page_size=16384)
+            self._thumbs, lost = open_database(thumbs, THUMBNAILS, page_size=16384)
         except BaseException:
             self._db.conn.close()
             raise
@@ -127,6 +128,15 @@ class History:
             claimed = journal.read(connection, entry_id)
         if claimed is not None:
             self._take_back(claimed, actions)
+
+    @contextmanager
+    def watching(self, files: Sequence[PlannedFile], actions: FileActions) -> Iterator[None]:
+        """Around the writing of files that make no entry (a mask, a contact sheet): a kill leaves no part of them."""
+        entry_id = self.begin(files)
+        try:
+            yield
+        finally:
+            self.abandon(entry_id, actions)
 
     def recover(self, actions: FileActions) -> Recovered:
         """Finish or take back what programs that no longer run have left; touches nothing of a running one. Idempotent."""

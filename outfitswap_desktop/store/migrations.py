@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-from sqlite_utils import Database
-from sqlite_utils.migrations import Migrations
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
 
 _HISTORY_1 = (
     """
@@ -79,18 +82,25 @@ _HISTORY_1 = (
 _THUMBNAILS_1 = ("CREATE TABLE thumbnails (id INTEGER PRIMARY KEY, webp BLOB NOT NULL)",)
 
 
-def history_schema() -> Migrations:
-    """The history's migrations, oldest first."""
-    migrations = Migrations("outfitswap.history")
-    migrations(name="1_entries_and_journal")(_runs(_HISTORY_1))
-    return migrations
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A set of migrations: its name, and each step's name and statements, oldest first."""
+
+    name: str
+    steps: tuple[tuple[str, tuple[str, ...]], ...]
+
+    def migrations(self) -> Migrations:
+        """The steps as sqlite-utils runs them."""
+        from sqlite_utils.migrations import Migrations
+
+        migrations = Migrations(self.name)
+        for name, statements in self.steps:
+            migrations(name=name)(_runs(statements))
+        return migrations
 
 
-def thumbnail_schema() -> Migrations:
-    """The thumbnails' migrations, oldest first."""
-    migrations = Migrations("outfitswap.thumbnails")
-    migrations(name="1_thumbnails")(_runs(_THUMBNAILS_1))
-    return migrations
+HISTORY: Final = Schema("outfitswap.history", (("1_entries_and_journal", _HISTORY_1),))
+THUMBNAILS: Final = Schema("outfitswap.thumbnails", (("1_thumbnails", _THUMBNAILS_1),))
 
 
 def _runs(statements: tuple[str, ...]) -> Callable[[Database], None]:
