@@ -6,6 +6,7 @@ moment the next start finishes or undoes the job (see docs/adr on writing).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping
@@ -133,16 +134,23 @@ class Runner:
         cancel.check()
         save_began = time.perf_counter()
         report(Progress("save", 0.93))
+        encoded = self.kernel.encode(
+            released, image_format, quality=request.quality, keep_metadata=request.keep_metadata
+        )
         receipt = make_receipt(
             request,
             result,
             photo=checked.source.photo,
             garment=checked.garment.photo if checked.garment else None,
+            drawn_sha256=_file_sha256(request.mask),
             gates=dict(released.scores),
-            encoding={"format": image_format, "lossless": image_format == "PNG", "quality": request.quality},
-        )
-        encoded = self.kernel.encode(
-            released, image_format, quality=request.quality, keep_metadata=request.keep_metadata
+            output={
+                "name": request.output.name,
+                "sha256": hashlib.sha256(encoded).hexdigest(),
+                "format": image_format,
+                "lossless": image_format == "PNG",
+                "quality": None if image_format == "PNG" else request.quality,
+            },
         )
         data = (encoded, self.kernel.encode_mask(result.mask), _json_bytes(receipt))
         record = _record(request, result, checked, receipt=receipt, batch=batch, outfit=outfit)
@@ -180,6 +188,10 @@ class Runner:
         """Write a contact sheet of released pictures and the user's own photos; returns the absolute path."""
         sheet = self.kernel.contact_sheet(rows, title=title)
         return _write(self.kernel.encode(sheet, format_for(output)), output, forbid=())
+
+    def write_document(self, document: Mapping[str, Any], output: Path) -> Path:
+        """Write a JSON document in one step; returns the absolute path."""
+        return _write(_json_bytes(document), output, forbid=())
 
     def _plan(self, request: SwapRequest) -> tuple[writing.Planned, ...]:
         forbid = _paths(request.photo, request.garment, request.mask)
@@ -263,6 +275,10 @@ def _raw(result: SwapResult, checked: CheckedRequest) -> RawOutput:
 
 def _paths(*paths: Path | None) -> tuple[Path, ...]:
     return tuple(path for path in paths if path is not None)
+
+
+def _file_sha256(path: Path | None) -> str | None:
+    return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _write(data: bytes, output: Path, *, forbid: tuple[Path, ...]) -> Path:

@@ -1,5 +1,6 @@
 """The only road: what lies outside the mask stays, exactly one end, and nothing is left behind when it is not finished."""
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -47,7 +48,7 @@ def test_a_swap_writes_result_mask_receipt_and_row(fake_runner, astronaut_file, 
     assert entry.output == outcome.output
     assert entry.prompt == "red shirt"
     assert runner.history.thumbnail(outcome.entry_id)
-    assert [s for s, _ in stages][0] == "read"
+    assert stages[0][0] == "read"
     assert [f for _, f in stages] == sorted(f for _, f in stages)
     assert stages[-1][1] == 1.0
 
@@ -100,7 +101,9 @@ def test_lossy_formats_are_said(fake_runner, astronaut_file, tmp_path, name, enc
     runner, _, _ = fake_runner
     outcome = run(runner, SwapRequest(photo=astronaut_file, output=tmp_path / name, prompt="red shirt"))
     receipt = json.loads(outcome.receipt.read_text())
-    assert receipt["encoding"] == {"format": encoding, "lossless": False, "quality": 95}
+    about = receipt["output"]
+    assert (about["format"], about["lossless"], about["quality"]) == (encoding, False, 95)
+    assert about["sha256"] == hashlib.sha256(outcome.output.read_bytes()).hexdigest()
     assert Image.open(outcome.output).format == encoding
 
 
@@ -207,8 +210,8 @@ def test_the_zone_comes_from_the_prompt_else_the_largest(fake_runner, astronaut_
     coat = zone_of("camel coat")
     assert coat.zone is Zone.TOP
     assert any("keeps its cut" in limit for limit in coat.limits)
+    segmenter.zones = (Zone.TOP, Zone.FULL)
     with pytest.raises(NobodyFound) as caught:
-        segmenter.zones = (Zone.TOP, Zone.FULL)
         zone_of("blue jeans")
     assert caught.value.reason == "no_such_zone"
     assert "top" in caught.value.message

@@ -42,10 +42,14 @@ def make_receipt(
     *,
     photo: Photo,
     garment: Photo | None,
+    drawn_sha256: str | None,
     gates: Mapping[str, Any],
-    encoding: Mapping[str, Any],
+    output: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The receipt as a JSON-able dict. `gates`: verdicts by gate; `encoding`: format, lossless, quality."""
+    """The receipt as a JSON-able dict.
+
+    `drawn_sha256`: of a hand-drawn mask's file; `gates`: scores by gate; `output`: name, sha256, format, lossless, quality.
+    """
     found = result.segmentation
     return {
         "schema": SCHEMA,
@@ -57,6 +61,7 @@ def make_receipt(
             "seed": request.seed,
             "steps": request.steps,
             "consent": request.consent,
+            "mask_sha256": drawn_sha256,
         },
         "source": {
             "name": request.photo.name,
@@ -80,7 +85,7 @@ def make_receipt(
             "plan": dict(result.plan),
         },
         "outside_mask_changed_pixels": result.measured.outside_mask_changed_pixels,
-        "encoding": dict(encoding),
+        "output": dict(output),
         "gates": dict(gates),
         "versions": versions(),
     }

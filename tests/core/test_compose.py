@@ -94,7 +94,7 @@ def test_axes_follow_the_crop():
 def test_match_colour_brings_a_shifted_ring_back():
     source = np.full((120, 120, 3), (120, 90, 60), np.uint8)
     source[::7] = (140, 100, 70)
-    shifted = np.clip(source.astype(int) + (9, 6, -5), 0, 255).astype(np.uint8)
+    shifted = np.clip(source.astype(int) + np.array((9, 6, -5)), 0, 255).astype(np.uint8)
     mask = np.zeros((120, 120), np.uint8)
     mask[40:80, 40:80] = 255
     matched = compose.match_colour(shifted, source, mask)

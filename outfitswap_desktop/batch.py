@@ -1,0 +1,235 @@
+"""Photos x outfits through the one runner: a bad photo fails alone, a second run with resume does only what is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import secrets
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest
+from outfitswap_desktop.core.jobs import Job, RowProblem, plan
+from outfitswap_desktop.core.manifest import read_manifest, read_outfits
+from outfitswap_desktop.errors import Cancelled, GateRefused, KnownError, UsageProblem
+from outfitswap_desktop.runner import Outcome, Runner, companions
+from outfitswap_desktop.safety.sheet import Cell
+from outfitswap_desktop.safety.stages import CheckedSource, ReleasedImage
+
+SUMMARY = "batch-summary.json"
+SHEET_ROWS = 25
+SHEET_COLUMNS = 12
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """Small released pictures by photo, in order: the photo first, then its results."""
+
+    rows: dict[Path, list[Cell]] = field(default_factory=dict)
+
+    def add(self, photo: Path, image: ReleasedImage | None, caption: str) -> None:
+        self.rows.setdefault(photo, []).append(Cell(image, caption))
+
+    def pages(self) -> Iterable[list[list[Cell]]]:
+        lines = []
+        for cells in self.rows.values():
+            before, results = cells[0], cells[1:]
+            step = SHEET_COLUMNS - 1
+            lines += [[before, *results[at : at + step]] for at in range(0, max(1, len(results)), step)]
+        for at in range(0, len(lines), SHEET_ROWS):
+            yield lines[at : at + SHEET_ROWS]
+
+
+@dataclass(slots=True)
+class _Batch:
+    runner: Runner
+    folder: Path
+    name: str
+    resume: bool
+    jobs: tuple[Job, ...]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    sheet: _Sheet = field(default_factory=_Sheet)
+    opened: tuple[Path, CheckedSource] | None = None
+
+
+def run_batch(
+    runner: Runner,
+    source: Path,
+    *,
+    output: Path,
+    outfits: Path | None,
+    resume: bool,
+    engine: str,
+    consent: str | None,
+    report: Report,
+    cancel: CancelToken,
+) -> dict[str, Any]:
+    """Run a folder or CSV of photos with the outfits of a file; returns the summary, which is also saved in `output`.
+
+    Rows that cannot be read and jobs that fail are reported in the summary and do not stop the others. Raises UsageProblem
+    or InputRefused when nothing can be started, Cancelled after saving the summary of what was done.
+    """
+    photos = read_manifest(source, leave_out=output)
+    listed = read_outfits(outfits) if outfits is not None else None
+    jobs = plan(photos, listed, output=output, engine=engine, consent=consent)
+    problems = (*photos.problems, *(listed.problems if listed else ()))
+    if not jobs and not problems:
+        raise UsageProblem(
+            f"There are no photos in {source}.", reason="no_photos", hint="JPEG, PNG and WebP files are taken."
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    batch = _Batch(runner, output, name=secrets.token_hex(4), resume=resume, jobs=jobs)
+    batch.rows += [_problem_row(problem) for problem in problems]
+    notes = [*photos.notes, *(listed.notes if listed else ())]
+    began = time.perf_counter()
+    try:
+        for job in jobs:
+            cancel.check()
+            batch.rows.append(_one(batch, job, report, cancel))
+    except (Cancelled, KeyboardInterrupt):
+        _write_summary(batch, notes=notes, began=began, sheets=[], cancelled=True)
+        raise
+    sheets = _write_sheets(batch)
+    return _write_summary(batch, notes=notes, began=began, sheets=sheets, cancelled=False)
+
+
+def _one(batch: _Batch, job: Job, report: Report, cancel: CancelToken) -> dict[str, Any]:
+    """Run or skip one job; whatever goes wrong, but for a cancel, becomes its row."""
+    request = job.request
+    share, total = job.number - 1, len(batch.jobs)
+
+    def part(now: Progress) -> None:
+        report(Progress(now.stage, (share + now.fraction) / total, f"{job.number}/{total} {request.photo.name[:24]}"))
+
+    row = {"number": job.number, "line": job.line, "photo": str(request.photo), "outfit": job.outfit}
+    part(Progress("read", 0.0))
+    try:
+        if batch.resume and is_done(request):
+            _show_done(batch, job)
+            return row | {"state": "skipped", "output": str(request.output.resolve())}
+        outcome = _run(batch, job, report=part, cancel=cancel)
+    except Cancelled:
+        raise
+    except KnownError as problem:
+        _show_failed(batch, job)
+        return row | {"state": "failed", "error": _error(problem)}
+    except Exception as problem:  # noqa: BLE001  a bug in one job must not take the others along
+        _log.exception("job %s failed", job.number)
+        _show_failed(batch, job)
+        message = f"This is a bug of ours: {type(problem).__name__}: {problem}"
+        error = {"kind": "bug", "reason": "internal_error", "message": message, "hint": "Please report it."}
+        return row | {"state": "failed", "error": error}
+    _show(batch, job, batch.runner.kernel.miniature(outcome.released))
+    return row | {"state": "done", **outcome.as_json()}
+
+
+def _run(batch: _Batch, job: Job, *, report: Report, cancel: CancelToken) -> Outcome:
+    source = _open(batch, job.request.photo)
+    return batch.runner.run(
+        job.request, report=report, cancel=cancel, source=source, batch=batch.name, outfit=job.outfit
+    )
+
+
+def _open(batch: _Batch, photo: Path) -> CheckedSource:
+    """The photo of a job; the last one is kept, because its outfits come one after the other."""
+    if batch.opened is None or batch.opened[0] != photo:
+        batch.opened = None
+        batch.opened = (photo, batch.runner.open_photo(photo))
+    return batch.opened[1]
+
+
+def is_done(request: SwapRequest) -> bool:
+    """Whether the files of a request are there, whole, and made from the same photo with the same wish."""
+    mask, receipt_file = companions(request.output)
+    try:
+        receipt = json.loads(receipt_file.read_text(encoding="utf-8"))
+        asked, cloth = receipt["request"], receipt["garment"]
+        wish = (request.prompt, request.zone.value if request.zone else None, request.person, request.seed)
+        return bool(
+            mask.is_file()
+            and wish == (asked["prompt"], asked["zone"], asked["person"], asked["seed"])
+            and _sha256(request.photo) == receipt["source"]["sha256"]
+            and (_sha256(request.garment) if request.garment else None) == (cloth["sha256"] if cloth else None)
+            and (_sha256(request.mask) if request.mask else None) == asked["mask_sha256"]
+            and _sha256(request.output) == receipt["output"]["sha256"]
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _show(batch: _Batch, job: Job, image: ReleasedImage | None, said: str = "") -> None:
+    photo = job.request.photo
+    if photo not in batch.sheet.rows:
+        small = None
+        if batch.opened is not None and batch.opened[0] == photo:
+            small = batch.runner.kernel.miniature(batch.runner.kernel.view(batch.opened[1]))
+        batch.sheet.add(photo, small, photo.name)
+    batch.sheet.add(photo, image, f"{job.outfit} {said}".strip())
+
+
+def _show_done(batch: _Batch, job: Job) -> None:
+    """A result of an earlier run goes on the sheet as any picture that comes in: opened, checked and judged."""
+    kernel = batch.runner.kernel
+    try:
+        _open(batch, job.request.photo)
+        _show(batch, job, kernel.miniature(kernel.view(job.request.output)))
+    except (KnownError, GateRefused):
+        _show(batch, job, None, "(not shown)")
+
+
+def _show_failed(batch: _Batch, job: Job) -> None:
+    _show(batch, job, None, "(failed)")
+
+
+def _error(problem: KnownError) -> dict[str, str]:
+    return {"kind": problem.kind, "reason": problem.reason, "message": problem.message, "hint": problem.hint}
+
+
+def _problem_row(problem: RowProblem) -> dict[str, Any]:
+    return {
+        "number": None,
+        "line": problem.line,
+        "photo": problem.subject,
+        "outfit": "",
+        "state": "failed",
+        "error": _error(problem.error),
+    }
+
+
+def _write_sheets(batch: _Batch) -> list[str]:
+    pages = list(batch.sheet.pages())
+    written = []
+    for number, page in enumerate(pages, 1):
+        name = "contact-sheet.png" if len(pages) == 1 else f"contact-sheet-{number}.png"
+        title = f"{len(batch.jobs)} jobs" if len(pages) == 1 else f"{len(batch.jobs)} jobs, page {number}"
+        written.append(str(batch.runner.write_sheet(page, batch.folder / name, title=title)))
+    return written
+
+
+def _write_summary(
+    batch: _Batch, *, notes: list[str], began: float, sheets: list[str], cancelled: bool
+) -> dict[str, Any]:
+    counts = {state: sum(row["state"] == state for row in batch.rows) for state in ("done", "skipped", "failed")}
+    summary: dict[str, Any] = {
+        "batch": batch.name,
+        **counts,
+        "cancelled": cancelled,
+        "not_started": len(batch.jobs) - sum(row["number"] is not None for row in batch.rows),
+        "seconds": round(time.perf_counter() - began, 2),
+        "summary": str((batch.folder / SUMMARY).resolve()),
+        "contact_sheets": sheets,
+        "notes": notes,
+        "jobs": batch.rows,
+    }
+    batch.runner.write_document(summary, batch.folder / SUMMARY)
+    return summary
