@@ -7,7 +7,7 @@ import json
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -137,7 +137,7 @@ def plan(
             zone=row.zone or outfit.zone or zone,
             person=row.person,
             engine=engine,
-            seed=_first(row.seed, outfit.seed, seed),
+            seed=next(value for value in (row.seed, outfit.seed, seed) if value is not None),
             steps=steps,
             quality=quality,
             keep_metadata=keep_metadata,
@@ -164,29 +164,33 @@ class _Wish:
 
 
 def _wishes(photos: PhotoList, outfits: OutfitList | None) -> Iterator[_Wish]:
+    listed = [(outfit, _relative(outfit.garment, outfits.folder)) for outfit in outfits.rows] if outfits else []
+    owns = [bool(row.prompt or row.garment) for row in photos.rows]
+    if sum(1 if own else len(listed) for own in owns) > MOST_JOBS:
+        raise UsageProblem(f"This batch has more than {MOST_JOBS:,} jobs; split it.", reason="too_many_jobs")
     seen: set[str] = set()
-    listed = outfits.rows if outfits else ()
-    for row in photos.rows:
-        own = bool(row.prompt or row.garment)
+    for row, own in zip(photos.rows, owns, strict=True):
         if not own and not listed:
             subject = f"Line {row.line}: the photo {row.photo.name}" if row.line else f"The photo {row.photo.name}"
             raise UsageProblem(
                 f"{subject} has no outfit.", reason="no_outfit", hint="Pass --outfits FILE or fill the column prompt."
             )
-        for outfit in (Outfit(row.prompt, row.garment),) if own else listed:
-            key = _key(row, outfit, photos.folder, outfits.folder if outfits else photos.folder)
-            if key in seen:
-                continue
-            seen.add(key)
-            if len(seen) > MOST_JOBS:
-                raise UsageProblem(f"This batch has more than {MOST_JOBS:,} jobs; split it.", reason="too_many_jobs")
-            yield _Wish(row, outfit, own, key)
+        places = (_relative(row.photo, photos.folder), _relative(row.mask, photos.folder))
+        for outfit, cloth in [_own_outfit(row, photos.folder)] if own else listed:
+            key = _key(row, outfit, places=(*places, cloth))
+            if key not in seen:
+                seen.add(key)
+                yield _Wish(row, outfit, own, key)
 
 
-def _key(row: PhotoRow, outfit: Outfit, photo_folder: Path, outfit_folder: Path) -> str:
-    garment = _relative(outfit.garment, outfit_folder)
-    said = [_relative(row.photo, photo_folder), outfit.prompt, garment, row.zone or outfit.zone or "", row.person]
-    said += [_relative(row.mask, photo_folder), _first(row.seed, outfit.seed, None), outfit.name, row.output]
+def _own_outfit(row: PhotoRow, folder: Path) -> tuple[Outfit, str]:
+    return Outfit(row.prompt, row.garment), _relative(row.garment, folder)
+
+
+def _key(row: PhotoRow, outfit: Outfit, *, places: tuple[str, ...]) -> str:
+    """Of all that was asked for; `places` are the files relative to their lists, so that moving a batch changes nothing."""
+    seed = row.seed if row.seed is not None else outfit.seed
+    said = [*places, outfit.prompt, outfit.name, row.zone or outfit.zone or "", row.person, seed, row.output]
     return hashlib.sha256(json.dumps(said, ensure_ascii=True).encode()).hexdigest()[:16]
 
 
@@ -204,17 +208,17 @@ def _relative(path: Path | None, folder: Path) -> str:
 def _names(wishes: Sequence[_Wish], *, suffix: str) -> list[str]:
     """A name for each wish, relative to the output folder; all differ on every file system."""
     plain = [_plain_name(wish, suffix) for wish in wishes]
-    counts = Counter(same_file_key(stem_of(name)) for name in plain)
-    taken = {same_file_key(stem_of(name)) for name in plain if counts[same_file_key(stem_of(name))] == 1}
+    keys = [same_file_key(stem_of(name)) for name in plain]
+    counts = Counter(keys)
+    taken = {key for key, count in counts.items() if count == 1}
     names = []
-    for wish, name in zip(wishes, plain, strict=True):
-        given = wish.own and wish.row.output
-        if counts[same_file_key(stem_of(name))] == 1 or given:
+    for wish, name, key in zip(wishes, plain, keys, strict=True):
+        if counts[key] == 1 or (wish.own and wish.row.output):
             names.append(name)
             continue
         stem, ending = stem_of(name), PurePosixPath(name).suffix
-        digits = next(n for n in range(6, 17) if same_file_key(f"{stem}-{wish.key[:n]}") not in taken)
-        marked = f"{stem}-{wish.key[:digits]}"
+        marks = (f"{stem}-{wish.key[:digits]}" for digits in range(6, 17))
+        marked = next(mark for mark in marks if same_file_key(mark) not in taken)
         taken.add(same_file_key(marked))
         names.append(marked + ending)
     return names
@@ -229,35 +233,27 @@ def _plain_name(wish: _Wish, suffix: str) -> str:
     return f"{stem}__{slug(wish.outfit.title)}{ending}"
 
 
-def _first(*values: int | None) -> int:
-    return next((value for value in values if value is not None), 0)
-
-
 def same_path(first: Path, second: Path) -> bool:
     """Whether two paths lead to one place, links and the system's view of case considered."""
     return os.path.normcase(first.resolve()) == os.path.normcase(second.resolve())
 
 
-def _refuse_overwriting(jobs: Iterable[Job], output: Path) -> None:
+def _refuse_overwriting(jobs: Sequence[Job], output: Path) -> None:
     """No result may leave the folder (through a link in it, say) or take the place of a source."""
-    jobs = list(jobs)
     root = output.resolve()
-    sources = {
-        os.path.normcase(path.resolve())
-        for request in (job.request for job in jobs)
-        for path in (request.photo, request.garment, request.mask)
-        if path is not None
-    }
+    requests = [job.request for job in jobs]
+    sources = {path for request in requests for path in (request.photo, request.garment, request.mask) if path}
+    kept = {os.path.normcase(path.resolve()) for path in sources}
+    folders = {folder: folder.resolve() for folder in {request.output.parent for request in requests}}
     for job in jobs:
-        target = job.request.output.resolve()
+        name = job.request.output.name
+        folder = folders[job.request.output.parent]
         where = f"Line {job.line}: the" if job.line else "The"
-        if not target.is_relative_to(root):
+        if not folder.is_relative_to(root):
+            raise UsageProblem(f"{where} output {name} leaves the output folder.", reason="output_name")
+        if {os.path.normcase(folder / name), os.path.normcase(folder / f"{stem_of(name)}.mask.png")} & kept:
             raise UsageProblem(
-                f"{where} output {job.request.output.name} leaves the output folder.", reason="output_name"
-            )
-        if os.path.normcase(target) in sources:
-            raise UsageProblem(
-                f"{where} output {job.request.output.name} would overwrite a source.",
+                f"{where} output {name} would overwrite a source.",
                 reason="output_name",
                 hint="Choose another output folder.",
             )

@@ -15,6 +15,8 @@ SLUG_LIMIT = (48, 96)
 _ILLEGAL = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file: with any suffix too, and with superscript digits
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])", re.IGNORECASE)
+_OWN_FILE = re.compile(r".*\.(mask|receipt)|contact-sheet(-\d+)?|batch-summary")
+"""Stems beside or among the results: masks, receipts, contact sheets, the summary."""
 
 
 def same_file_key(name: str) -> str:
@@ -60,6 +62,8 @@ def fault_of(relative: str) -> str | None:
             return "has a part that is too long"
     if PurePosixPath(parts[-1]).suffix and PurePosixPath(parts[-1]).suffix.lower() not in PICTURE_SUFFIXES:
         return f"must end in one of {', '.join(PICTURE_SUFFIXES)}"
+    if _OWN_FILE.fullmatch(PurePosixPath(parts[-1].lower()).stem):
+        return "has a name that the program gives to files of its own"
     return None
 
 

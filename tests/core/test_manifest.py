@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import unicodedata
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -248,6 +249,8 @@ def test_a_csv_manifest_with_every_column(here: Path) -> None:
         ("b.png,red,,,,,,looks./out.png", UsageProblem, "ends with a dot"),
         ("b.png,red,,,,,,out.exe", UsageProblem, "must end in one of .png"),
         (f"b.png,red,,,,,,{'x' * 300}.png", UsageProblem, "too long"),
+        ("b.png,red,,,,,,looks/first.mask.png", UsageProblem, "gives to files of its own"),
+        ("b.png,red,,,,,,Contact-Sheet.png", UsageProblem, "gives to files of its own"),
         ("b.png,red,,,,,,first.jpg", UsageProblem, "line 3: the output first.jpg is already used by line 2"),
         ("b.png,red,,,,,,FIRST.PNG", UsageProblem, "already used by line 2"),
         ("b.png,a,b,c,d,e,f,g,h,i", UsageProblem, "line 3 has 10 cells, but the header has 8"),
@@ -371,6 +374,10 @@ def test_results_never_take_the_place_of_sources(here: Path) -> None:
     photos = read_manifest(put(here, "photo,prompt,output\na.jpg,red,b.png\nb.png,blue,\n"))
     with pytest.raises(UsageProblem, match=r"Line 2: the output b\.png would overwrite a source"):
         plan(photos, None, output=here)
+    (here / "new.mask.png").write_bytes(b"x")
+    photos = read_manifest(put(here, "photo,prompt,mask,output\na.jpg,red,new.mask.png,new.png\n"))
+    with pytest.raises(UsageProblem, match=r"the output new\.png would overwrite a source"):
+        plan(photos, None, output=here)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
@@ -384,8 +391,20 @@ def test_a_link_in_the_output_folder_does_not_lead_out(here: Path) -> None:
 
 def test_too_many_jobs_are_refused_at_once(here: Path) -> None:
     outfits = read_outfits(put(here, "\n".join(f"shade {n}" for n in range(60_000)), "o.txt"))
+    photos = read_manifest(here)
+    began = time.process_time()
     with pytest.raises(UsageProblem, match="more than 100,000 jobs"):
-        plan(read_manifest(here), outfits, output=here / "out")
+        plan(photos, outfits, output=here / "out")
+    assert time.process_time() - began < 2
+
+
+def test_ten_thousand_jobs_are_planned_within_seconds(here: Path) -> None:
+    outfits = read_outfits(put(here, "\n".join(f"shade {n}" for n in range(3_400)), "o.txt"))
+    photos = read_manifest(here)
+    began = time.process_time()
+    jobs = plan(photos, outfits, output=here / "out")
+    assert time.process_time() - began < 6
+    assert len({job.request.output for job in jobs}) == len({job.key for job in jobs}) == 10_200
 
 
 # --- names -----------------------------------------------------------------------------------------------------------
