@@ -31,7 +31,10 @@ KILLS = 50
 
 def start(photo: Path, folder: Path) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-c", SWAP, str(photo), str(folder)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", SWAP, str(photo), str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
 
 
