@@ -1,0 +1,296 @@
+"""Takes a garment apart: what is shading (folds, seams, shadows) and what was the old cloth's colour or print."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from outfitswap_desktop.core.arrays import F32, RGB, Alpha
+from outfitswap_desktop.embedded.fabric.light import decode_bytes, lightness, luminance
+
+WORK_PIXELS = 700_000
+"""The maps are made at this size at most; only the last composition runs at the photo's own."""
+
+CHROMA_STRONG, CHROMA_WEAK = 0.34, 0.16
+"""Steps of the log ratios red:green and blue:green that start, and that carry on, an edge of a print."""
+
+LUMA_STRONG, LUMA_WEAK = 1.15, 0.55
+"""The same for log luminance: sharper than folds are, e.g. a white logo on black."""
+
+LIGHTNESS_STEP = 15.0
+"""A print's edge in luminance also has at least this step in L*; folds in black cloth do not."""
+
+RIM_SHARE = 0.02
+"""Slivers narrower than this share of the garment's size are taken for inexact outlines."""
+
+CREASE_SHARE = 0.012
+"""Half the width of the widest crease, as a share of the garment's size."""
+
+RIM_DARKENING = 0.9
+"""How deep (log) the rim may be darker than the cloth beside it: turned hems and contact shadows, not background."""
+
+Bits = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shading:
+    """The garment's light at work size (h, w), natural logarithms.
+
+    `folds`: log shading, median 0 inside, continued beyond the mask; `print_log`: what the old print added to log luminance
+    (0 on plain cloth); `keep` 0..1: where the photo's own fine detail may be used (not on print edges, not at the rim);
+    `inside`: the trusted interior. `offset` (linear) was added to luminance before the logarithm, `level` is the log that
+    was subtracted. `noise`: estimated noise of the full-size log luminance; `detail_gain` 0..1 is what of the finest scale is
+    worth keeping. `scale` = work size / full size. `lit`: the old cloth's median luminance; `printed`: share of the garment near
+    print edges; `clipped`: share that is burnt out.
+    """
+
+    folds: F32
+    print_log: F32
+    keep: F32
+    inside: Bits
+    offset: float
+    level: float
+    noise: float
+    detail_gain: float
+    scale: tuple[float, float]
+    lit: float
+    printed: float
+    clipped: float
+
+
+def take_apart(image: RGB, alpha: Alpha) -> Shading:
+    """Separate shading from the old cloth in `image` (H, W, 3) where `alpha` (H, W) is set; `alpha` must not be empty."""
+    height, width = alpha.shape
+    factor = min(1.0, (WORK_PIXELS / (height * width)) ** 0.5)
+    size = (max(8, round(width * factor)), max(8, round(height * factor)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if factor < 1 else image
+    cover = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) if factor < 1 else alpha
+    inside = trusted(cover)
+    linear = decode_bytes(small)
+    lum = luminance(linear)
+    lit = float(np.median(lum[inside]))
+    offset = min(0.5 * lit + 1e-4, 0.002)
+    plain_logs = np.log(lum + np.float32(offset)).ravel()
+    nearest = _nearest_inside(inside)
+    edges = _print_edges(linear, plain_logs[nearest], nearest, inside)
+    core = inside
+    if edges.any():
+        inside = _without_slivers(inside, edges)
+        nearest = _nearest_inside(inside)
+        edges = _print_edges(linear, plain_logs[nearest], nearest, inside)
+    logs = plain_logs[nearest]
+    printed = float(np.count_nonzero(edges & inside)) / max(1, np.count_nonzero(inside))
+    plain = inside & ~edges
+    if printed > 5e-4:
+        print_log = _integrate(logs, edges, inside)
+        print_log -= _mode(print_log[plain if plain.any() else inside])
+    else:
+        print_log, plain = np.zeros_like(logs), inside
+    folds = logs - print_log
+    # Turned hems and contact shadows live in the rim: its darkening is kept, its brightening is the background's.
+    rim = (cover > 127) & ~core
+    folds[rim] += np.clip(plain_logs.reshape(logs.shape)[rim] - logs[rim], -RIM_DARKENING, 0.0)
+    level = float(np.median(folds[inside]))
+    folds -= level
+    noise, gain = _noise(image, alpha, offset)
+    if noise > 0.015:
+        folds = _guided(folds, radius=2, eps=(2.0 * noise) ** 2)
+    keep = cv2.erode(plain.astype(np.float32), np.ones((3, 3), np.uint8))
+    return Shading(
+        folds=folds,
+        print_log=print_log,
+        keep=cv2.GaussianBlur(keep, (0, 0), 0.8),
+        inside=inside,
+        offset=offset,
+        level=level,
+        noise=noise,
+        detail_gain=gain,
+        scale=(size[0] / width, size[1] / height),
+        lit=lit,
+        printed=printed,
+        clipped=float(np.mean(small[inside].min(axis=1) >= 252)),
+    )
+
+
+def trusted(cover: Alpha) -> Bits:
+    """The part of `cover` (h, w) 0..255 that shows nothing but cloth: full alpha, a rim of about two pixels taken off."""
+    full = (cover >= 250).astype(np.uint8)
+    rim = 2 if min(cover.shape) > 150 else 1
+    # The border of the crop is no border of the garment: it is not eroded away.
+    padded = cv2.copyMakeBorder(full, rim, rim, rim, rim, cv2.BORDER_REPLICATE)
+    core = cv2.erode(padded, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1)))
+    core = core[rim:-rim, rim:-rim]
+    if np.count_nonzero(core) >= 16:
+        return core.astype(bool)
+    return full.astype(bool) if full.any() else cover > 0
+
+
+def _nearest_inside(inside: Bits) -> NDArray[np.int64]:
+    """For every pixel the flat index of the nearest inside pixel."""
+    _, labels = cv2.distanceTransformWithLabels(
+        (~inside).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    where = np.zeros(int(labels.max()) + 1, np.int64)
+    flat = np.flatnonzero(inside.ravel())
+    where[labels.ravel()[flat]] = flat
+    return where[labels]
+
+
+def _spread(channel: F32) -> F32:
+    """Range of values within 5 x 5 pixels."""
+    kernel = np.ones((5, 5), np.uint8)
+    spread: F32 = cv2.dilate(channel, kernel) - cv2.erode(channel, kernel)
+    return spread
+
+
+def _print_edges(linear: F32, logs: F32, nearest: NDArray[np.int64], inside: Bits) -> Bits:
+    """Where the old cloth's own colour changes (prints, stripes, badges) rather than its light."""
+    smooth = cv2.GaussianBlur(linear, (0, 0), 1.0)
+    steady = np.float32(0.012 + 0.08 * float(np.median(luminance(linear)[inside])))
+    ratios = np.log(smooth + steady)
+    chroma = np.maximum(
+        _spread(cv2.medianBlur(ratios[..., 0] - ratios[..., 1], 5).ravel()[nearest]),
+        _spread(cv2.medianBlur(ratios[..., 2] - ratios[..., 1], 5).ravel()[nearest]),
+    )
+    closed = _without_creases(logs, inside)
+    step = _spread(lightness(np.exp(closed))) > LIGHTNESS_STEP
+    jump = np.where(step, _spread(closed), 0.0)
+    strong = (chroma > CHROMA_STRONG) | (jump > LUMA_STRONG)
+    weak = (chroma > CHROMA_WEAK) | (jump > LUMA_WEAK)
+    count, labels = cv2.connectedComponents(weak.astype(np.uint8), connectivity=8)
+    seeded = np.zeros(count, bool)
+    seeded[np.unique(labels[strong & inside])] = True
+    seeded[0] = False
+    return seeded[labels]
+
+
+def _without_creases(logs: F32, inside: Bits) -> F32:
+    """`logs` with thin dark lines closed: creases and seams are narrow and dark, and no print."""
+    radius = max(1, round(CREASE_SHARE * float(np.sqrt(np.count_nonzero(inside)))))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    closed: F32 = cv2.morphologyEx(logs, cv2.MORPH_CLOSE, kernel)
+    return closed
+
+
+def _without_slivers(inside: Bits, edges: Bits) -> Bits:
+    """`inside` less the strips along its border that an edge cuts off: slivers of background, skin or hair, not cloth."""
+    reach = RIM_SHARE * float(np.sqrt(np.count_nonzero(inside))) + 2.0
+    padded = np.pad(inside, 1, mode="edge").astype(np.uint8)
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    near = depth < reach
+    count, labels = cv2.connectedComponents((inside & ~edges).astype(np.uint8), connectivity=4)
+    deepest = np.zeros(count, np.float32)
+    np.maximum.at(deepest, labels.ravel(), depth.ravel())
+    thin = deepest < reach
+    thin[0] = False
+    kept = inside & ~(edges & near) & ~thin[labels]
+    return kept if np.count_nonzero(kept) > 0.5 * np.count_nonzero(inside) else inside
+
+
+def _integrate(logs: F32, edges: Bits, inside: Bits) -> F32:
+    """The function whose gradient is that of `logs` on `edges` and zero elsewhere (least squares over `inside`).
+
+    Retinex: sharp changes of colour belong to the cloth, the rest to the light (Land and McCann 1971; Horn 1974). A
+    cosine transform solves Poisson's equation on the whole rectangle, a coarse grid then undoes what the outside pulled.
+    """
+    from scipy.fft import dctn, idctn
+
+    height, width = logs.shape
+    across = np.diff(logs, axis=1) * (edges[:, 1:] & edges[:, :-1])
+    down = np.diff(logs, axis=0) * (edges[1:] & edges[:-1])
+    waves = dctn(_divergence(across, down), type=2, norm="ortho")
+    rows = 2.0 * np.cos(np.pi * np.arange(height, dtype=np.float32) / height) - 2.0
+    columns = 2.0 * np.cos(np.pi * np.arange(width, dtype=np.float32) / width) - 2.0
+    eigen = rows[:, None] + columns[None, :]
+    eigen[0, 0] = 1.0
+    waves /= eigen
+    waves[0, 0] = 0.0
+    solved: F32 = idctn(waves, type=2, norm="ortho").astype(np.float32)
+    for _ in range(2):
+        left_x = (across - np.diff(solved, axis=1)) * (inside[:, 1:] & inside[:, :-1])
+        left_y = (down - np.diff(solved, axis=0)) * (inside[1:] & inside[:-1])
+        solved = solved + _coarse(_divergence(left_x, left_y), inside)
+    return solved
+
+
+def _divergence(across: F32, down: F32) -> F32:
+    result = np.zeros((across.shape[0], across.shape[1] + 1), np.float32)
+    result[:, :-1] += across
+    result[:, 1:] -= across
+    result[:-1] += down
+    result[1:] -= down
+    return result
+
+
+def _coarse(divergence: F32, inside: Bits) -> F32:
+    """Poisson's equation inside the garment alone, on blocks of pixels, for what is smooth in the answer."""
+    from scipy.sparse import coo_matrix, csc_matrix, diags, identity
+    from scipy.sparse.linalg import spsolve
+
+    height, width = inside.shape
+    block = max(2, int(np.ceil(max(height, width) / 96)))
+    across_blocks = -(-width // block)
+    ids = (np.arange(height) // block)[:, None] * across_blocks + (np.arange(width) // block)[None, :]
+    blocks = int(ids.max()) + 1
+    pairs = [
+        (ids[:, 1:], ids[:, :-1], inside[:, 1:] & inside[:, :-1]),
+        (ids[1:], ids[:-1], inside[1:] & inside[:-1]),
+    ]
+    ones, twos = (np.concatenate([pair[k][pair[2] & (pair[0] != pair[1])] for pair in pairs]) for k in (0, 1))
+    # Blocks of constant value are too stiff by their side.
+    links = coo_matrix((np.full(ones.size, 1.0 / block), (ones, twos)), shape=(blocks, blocks))
+    links = csc_matrix(links + links.T)
+    degree = np.asarray(links.sum(axis=1)).ravel()
+    system = diags(degree) - links + 1e-5 * identity(blocks)
+    right = -np.bincount(ids.ravel(), weights=(divergence * inside).ravel(), minlength=blocks)
+    values = spsolve(csc_matrix(system), right).astype(np.float32)
+    weight = np.bincount(ids.ravel(), weights=inside.ravel().astype(np.float64), minlength=blocks).astype(np.float32)
+    shape = (-(-height // block), across_blocks)
+    size = (shape[1] * block, shape[0] * block)
+    top = cv2.resize((values * weight).reshape(shape), size, interpolation=cv2.INTER_LINEAR)[:height, :width]
+    bottom = cv2.resize(weight.reshape(shape), size, interpolation=cv2.INTER_LINEAR)[:height, :width]
+    smooth: F32 = top / np.maximum(bottom, 1e-3)
+    return smooth
+
+
+def _mode(values: F32) -> float:
+    """The most frequent value, to a fiftieth of the range that matters."""
+    low, high = np.percentile(values, [1, 99])
+    if high - low < 1e-3:
+        return float(np.median(values))
+    counts, bounds = np.histogram(values, bins=50, range=(float(low), float(high)))
+    top = int(np.argmax(counts))
+    near = values[(values >= bounds[top]) & (values <= bounds[top + 1])]
+    return float(np.median(near))
+
+
+def _noise(image: RGB, alpha: Alpha, offset: float) -> tuple[float, float]:
+    """Noise of log luminance at full size (Immerkaer 1996, with a median), and the share of the finest scale to keep."""
+    height, width = alpha.shape
+    rows = np.linspace(0, max(0, height - 64), 6).astype(int)
+    found = []
+    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+    for row in rows:
+        strip = slice(row, row + 64)
+        full = cv2.erode((alpha[strip] >= 250).astype(np.uint8), np.ones((7, 7), np.uint8)).astype(bool)
+        if not full.any():
+            continue
+        logs = np.log(luminance(decode_bytes(image[strip])) + np.float32(offset))
+        found.append(np.abs(cv2.filter2D(logs, cv2.CV_32F, kernel))[full])
+    if not found:
+        return 0.0, 1.0
+    noise = float(np.median(np.concatenate(found))) / 0.6745 / 6.0
+    return noise, float(np.clip(0.035 / max(noise, 1e-6), 0.45, 1.0))
+
+
+def _guided(source: F32, *, radius: int, eps: float) -> F32:
+    """Edge-keeping smoothing of `source` by itself (guided filter, He et al. 2010)."""
+    box = (2 * radius + 1, 2 * radius + 1)
+    mean = cv2.blur(source, box)
+    variance = cv2.blur(source * source, box) - mean * mean
+    share = np.maximum(variance, 0.0) / (np.maximum(variance, 0.0) + eps)
+    smooth: F32 = cv2.blur(share, box) * source + cv2.blur((1.0 - share) * mean, box)
+    return smooth
