@@ -61,6 +61,13 @@ def step(value: F32, *, width: float) -> F32:
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
+def crisp(field: F32) -> F32:
+    """Cover 0..1 of field > 0 with an edge of one pixel everywhere, however steep or flat the field is there (it wraps)."""
+    gx = 0.5 * (np.roll(field, -1, axis=1) - np.roll(field, 1, axis=1))
+    gy = 0.5 * (np.roll(field, -1, axis=0) - np.roll(field, 1, axis=0))
+    return np.asarray(np.clip(field / (np.sqrt(gx * gx + gy * gy) + np.float32(1e-4)) + 0.5, 0, 1), np.float32)
+
+
 def blend(tile: F32, colour: Colour | F32, coverage: F32) -> F32:
     """`colour` (a triple, or an (h, w, 3) raster) over `tile` with `coverage` (h, w) 0..1; returns a new raster."""
     over = encoded([colour])[0] if isinstance(colour, tuple) else colour

@@ -24,7 +24,7 @@ def grain(canvas: Canvas, period: float) -> Structure:
     coarse_near, coarse_second, _ = cells(canvas, period * 4.5, jitter=1.0)
     wrinkle = 1 - np.clip((coarse_second - coarse_near) / (0.1 * period * 4.5), 0, 1)
     cloud = noise(canvas, 3.0)
-    shade = -(0.75 * crease * seen + 0.25 * wrinkle) + 0.22 * (own - 0.5) * seen + 0.16 * cloud
+    shade = -(0.85 * crease * seen + 0.3 * wrinkle) + 0.3 * (own - 0.5) * seen + 0.08 * cloud
     relief = -0.012 * crease * seen - 0.01 * wrinkle
     return Structure(_centred(shade), height=_centred(relief))
 

@@ -25,7 +25,7 @@ def plain(canvas: Canvas, period: float) -> Structure:
     x, y = canvas.grid()
     nx, ny = canvas.repeats(period), canvas.repeats(period, axis=1)
     weave = np.cos(TAU * x * (nx / canvas.cm[0])) * np.cos(TAU * y * (ny / canvas.cm[1])) * canvas.visible(period)
-    uneven = 0.22 * noise(canvas, period, along_cm=1.2) + 0.14 * noise(canvas, 0.8)
+    uneven = 0.1 * noise(canvas, period, along_cm=0.7) + 0.1 * _across(canvas, period, 0.6) + 0.1 * noise(canvas, 0.8)
     return Structure(_centred(0.55 * weave + uneven), height=_centred(0.006 * weave + 0.002 * uneven))
 
 
@@ -61,7 +61,7 @@ def _twill_lines(canvas: Canvas, period: float) -> F32:
 def twill(canvas: Canvas, period: float) -> Structure:
     """Fine diagonal lines."""
     lines = _twill_lines(canvas, period) * canvas.visible(period)
-    uneven = 0.25 * noise(canvas, 0.08, along_cm=1.5)
+    uneven = 0.14 * noise(canvas, 0.08, along_cm=0.8) + 0.1 * noise(canvas, 0.9)
     return Structure(_centred(0.6 * lines + uneven), height=_centred(0.006 * lines + 0.002 * uneven))
 
 
@@ -87,7 +87,7 @@ def jersey(canvas: Canvas, period: float) -> Structure:
     x, _ = canvas.grid()
     count = canvas.repeats(period)
     columns = np.cos(TAU * x * (count / canvas.cm[0])) * canvas.visible(period)
-    shade = 0.45 * columns + 0.3 * noise(canvas, 0.07, along_cm=0.5) + 0.12 * noise(canvas, 1.0)
+    shade = 0.45 * columns + 0.2 * noise(canvas, 0.07, along_cm=0.3) + 0.12 * noise(canvas, 1.0)
     return Structure(_centred(shade), height=_centred(0.004 * columns + 0.001 * shade))
 
 
@@ -200,7 +200,7 @@ def wale(canvas: Canvas, period: float) -> Structure:
 
 def smooth(canvas: Canvas, period: float) -> Structure:
     """Satin and polished silk: next to nothing, a breath of warp lines."""
-    shade = 0.6 * noise(canvas, period, along_cm=3.0) + 0.3 * noise(canvas, 1.6)
+    shade = 0.4 * noise(canvas, period, along_cm=1.5) + 0.2 * noise(canvas, 1.6)
     return Structure(_centred(shade), height=_centred(0.0006 * shade))
 
 

@@ -73,7 +73,7 @@ def _partners(pattern: str, ground: Colour) -> tuple[Colour, ...]:
         case "argyle":
             return (arithmetic.tonal(ground, by=0.2), arithmetic.contrast(ground))
         case "paisley":
-            return (arithmetic.contrast(ground), arithmetic.turned(ground, 30, light=0.18 if light < 0.55 else -0.28))
+            return (arithmetic.contrast(ground), arithmetic.tonal(ground, by=0.2))
         case "leopard":
             return (
                 arithmetic.darker(ground, by=0.2 if light > 0.45 else 0.08),

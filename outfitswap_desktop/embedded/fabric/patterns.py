@@ -8,13 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from outfitswap_desktop.core.arrays import F32
-from outfitswap_desktop.embedded.fabric import micro_surface, micro_woven, palette, patterns_woven
+from outfitswap_desktop.embedded.fabric import (
+    micro_surface,
+    micro_woven,
+    palette,
+    patterns_large,
+    patterns_motif,
+    patterns_nature,
+    patterns_woven,
+)
 from outfitswap_desktop.embedded.fabric.canvas import Canvas, encoded, filled, noise
 from outfitswap_desktop.embedded.fabric.design import Cloth, Colour, Design, Material
 from outfitswap_desktop.embedded.fabric.structure import Structure
 
 MAX_SIDE = 2048
-SPAN_CM = 120.0
+SPAN_CM = 64.0
 """Size of the tiles that span a garment once (colour block, gradient): larger than any garment."""
 
 SWATCH_CM = 10.0
@@ -25,11 +33,15 @@ Draw = Callable[[Canvas, Sequence[Colour]], F32]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a pattern is drawn: the function and the tile's size in cm for `n` colours at scale 1."""
+    """How a pattern is drawn: the function and the tile's size in cm for `n` colours at scale 1.
+
+    `spans`: the tile is the whole garment. `tossed`: motifs are strewn, so the tile may be any size whatever the scale.
+    """
 
     draw: Draw
     size: Callable[[int], tuple[float, float]]
     spans: bool = False
+    tossed: bool = False
 
 
 def _square(cm: float) -> Callable[[int], tuple[float, float]]:
@@ -38,7 +50,8 @@ def _square(cm: float) -> Callable[[int], tuple[float, float]]:
 
 def plans() -> dict[str, Plan]:
     """Every pattern that can be drawn, by its key."""
-    w = patterns_woven
+    w, m, a, g = patterns_woven, patterns_motif, patterns_nature, patterns_large
+    span = _square(SPAN_CM)
     return {
         "pinstripe": Plan(w.pinstripe, _square(12.0)),
         "chalk stripe": Plan(w.chalk_stripe, _square(12.0)),
@@ -55,6 +68,24 @@ def plans() -> dict[str, Plan]:
         "herringbone": Plan(w.herringbone, _square(9.6)),
         "checkerboard": Plan(w.checkerboard, lambda n: (3.0 * n, 3.0 * n)),
         "chevron": Plan(w.chevron, lambda n: (6.0, 1.6 * n)),
+        "argyle": Plan(m.argyle, lambda n: (12.0 if n != 5 else 18.0, 9.0)),
+        "polka": Plan(m.polka, lambda n: (2.5 * max(1, n - 1) * 1.414, 2.5 * 1.414)),
+        "stars": Plan(m.stars, lambda n: (4.6 * max(1, n - 1), 4.6)),
+        "hearts": Plan(m.hearts, lambda n: (4.2 * max(1, n - 1), 4.2)),
+        "floral": Plan(m.floral, _square(22.0), tossed=True),
+        "tropical": Plan(m.tropical, _square(30.0), tossed=True),
+        "paisley": Plan(m.paisley, _square(16.0)),
+        "geometric": Plan(m.geometric, _square(24.0), tossed=True),
+        "leopard": Plan(a.leopard, _square(22.0), tossed=True),
+        "zebra": Plan(a.zebra, _square(32.0), tossed=True),
+        "tiger": Plan(a.tiger, _square(32.0), tossed=True),
+        "snake": Plan(a.snake, _square(24.0), tossed=True),
+        "cow": Plan(a.cow, _square(36.0), tossed=True),
+        "giraffe": Plan(a.giraffe, _square(30.0), tossed=True),
+        "camouflage": Plan(a.camouflage, _square(34.0), tossed=True),
+        "tie dye": Plan(g.tie_dye, _square(36.0), tossed=True),
+        "colour block": Plan(g.colour_block, span, spans=True),
+        "gradient": Plan(g.gradient, span, spans=True),
     }
 
 
@@ -87,6 +118,9 @@ _MICRO: dict[str, Callable[[Canvas, float], Structure]] = {
     "damask": micro_surface.damask,
 }
 
+LARGEST_REPEAT_CM = 38.0
+"""Repeating tiles stay under this, so that they cannot be taken for one that spans the garment."""
+
 _MICRO_TILE_CM = {
     "cable": 15.0,
     "lace": 16.0,
@@ -105,18 +139,33 @@ def _tile_cm(design: Design, colours: Sequence[Colour]) -> tuple[float, float]:
     plan = plans().get(design.pattern)
     if plan is None:
         return (want, want)
-    width, height = plan.size(len(colours))
+    width, height = _repeat_cm(plan, design, len(colours))
     if plan.spans:
         return (width, height)
-    width, height = width * design.scale, height * design.scale
     coarse = design.material.micro_cm > 0.18 or design.material.micro in _MICRO_TILE_CM
     least = want if coarse else 7.0
     return (width * max(1, round(least / width)), height * max(1, round(least / height)))
 
 
-def _raster(cm: tuple[float, float], pixels_per_cm: float) -> tuple[int, int]:
-    shrink = min(1.0, MAX_SIDE / (max(cm) * pixels_per_cm))
+def _repeat_cm(plan: Plan, design: Design, count: int) -> tuple[float, float]:
+    width, height = plan.size(count)
+    if plan.spans:
+        return (width, height)
+    factor = min(max(design.scale, 0.55), 1.7) if plan.tossed else design.scale
+    return (min(width * factor, LARGEST_REPEAT_CM), min(height * factor, LARGEST_REPEAT_CM))
+
+
+def _raster(cm: tuple[float, float], pixels_per_cm: float, *, most: int = MAX_SIDE) -> tuple[int, int]:
+    shrink = min(1.0, most / (max(cm) * pixels_per_cm))
     return (max(8, round(cm[0] * pixels_per_cm * shrink)), max(8, round(cm[1] * pixels_per_cm * shrink)))
+
+
+def _most_pixels(design: Design) -> int:
+    """Longest side of the tile: strewn motifs and garment-wide designs are large and cost time, so they are drawn less fine."""
+    plan = plans().get(design.pattern)
+    if plan is None:
+        return 1280
+    return 1024 if plan.tossed or plan.spans else MAX_SIDE
 
 
 def _drawn(
@@ -126,10 +175,9 @@ def _drawn(
     import cv2
 
     plan = plans()[design.pattern]
-    repeat = plan.size(len(colours))
-    one = repeat if plan.spans else (repeat[0] * design.scale, repeat[1] * design.scale)
+    one = _repeat_cm(plan, design, len(colours))
     times = (max(1, round(cm[0] / one[0])), max(1, round(cm[1] / one[1])))
-    grow = 2.0 if max(size) <= 900 else 1.0
+    grow = 1.0 if plan.tossed or max(size) > 900 else 2.0
     width, height = max(8, round(size[0] * grow / times[0])), max(8, round(size[1] * grow / times[1]))
     canvas = Canvas(width, height, (cm[0] / times[0], cm[1] / times[1]), np.random.default_rng((seed, 1)), design.scale)
     tile = np.tile(plan.draw(canvas, colours), (times[1], times[0], 1))
@@ -202,7 +250,7 @@ def weave(design: Design, *, pixels_per_cm: float, seed: int) -> Cloth:
     """A seamless tile of the cloth that `design` describes, lying flat, at `pixels_per_cm` (capped to 2048 px a side).
 
     `albedo` as in Cloth; `height` in centimetres of relief about 0. For "solid" the tile's mean colour is the asked one.
-    "colour block" and "gradient" give one tile of 120 cm: v = 0 is its upper edge and v = 120 cm its lower one, so a renderer
+    "colour block" and "gradient" give one tile of 64 cm: v = 0 is its upper edge and v = 64 cm its lower one, so a renderer
     lays v = 0 at the garment's top and stretches or cuts at its hem. The same design, resolution and seed give the same tile.
     Raises ValueError for a pattern that is not known or a resolution that is not positive.
     """
@@ -214,7 +262,7 @@ def weave(design: Design, *, pixels_per_cm: float, seed: int) -> Cloth:
         raise ValueError(f"unknown pattern: {design.pattern!r}")
     colours = palette.completed(design.pattern, design.colours)
     cm = _tile_cm(design, colours)
-    size = _raster(cm, pixels_per_cm)
+    size = _raster(cm, pixels_per_cm, most=_most_pixels(design))
     solid = design.pattern == "solid"
     canvas = Canvas(size[0], size[1], cm, np.random.default_rng((seed, 0)), design.scale)
     tile = filled(canvas, colours[0]) if solid else _drawn(design, colours, cm, size=size, seed=seed)
