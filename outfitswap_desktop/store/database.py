@@ -33,21 +33,31 @@ def open_database(path: Path, schema: Schema, *, page_size: int) -> tuple[Databa
         raise _unreadable(path) from problem
     moved: Path | None = None
     if _suspect(path).exists():
-        moved = _check_closely(path)
+        moved = _check_closely(path, schema)
     before = _identity(path)
     with explained(path):
         try:
             return _opened(path, schema, page_size), moved
-        except sqlite3.DatabaseError as problem:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as problem:
             if not is_damage(problem):
                 raise
         moved = _move_aside(path, before)
         return _opened(path, schema, page_size), moved
 
 
-def is_damage(problem: sqlite3.Error) -> bool:
-    """Whether SQLite says that the file itself is damaged."""
-    return (getattr(problem, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED
+class _IncompleteError(sqlite3.DatabaseError):
+    """A file that SQLite can read, but that lacks what its own migrations say it has."""
+
+
+def is_damage(problem: sqlite3.Error | UnicodeDecodeError) -> bool:
+    """Whether the file itself is damaged, and not just out of reach.
+
+    Python cannot even decode SQLite's complaint when it quotes a damaged name.
+    """
+    return (
+        isinstance(problem, _IncompleteError | UnicodeDecodeError)
+        or (getattr(problem, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED
+    )
 
 
 @contextlib.contextmanager
@@ -55,16 +65,16 @@ def explained(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into what a user can do something about; damage leaves a mark for the next start."""
     try:
         yield
-    except sqlite3.Error as problem:
+    except (sqlite3.Error, UnicodeDecodeError) as problem:
         if is_damage(problem):
             with contextlib.suppress(OSError):
                 _suspect(path).touch()
         raise _problem(problem, path) from problem
 
 
-def _problem(problem: sqlite3.Error, path: Path) -> KnownError:
+def _problem(problem: sqlite3.Error | UnicodeDecodeError, path: Path) -> KnownError:
     code = getattr(problem, "sqlite_errorcode", 0) & 0xFF
-    if code in _DAMAGED:
+    if is_damage(problem):
         return NotAvailable(
             f"{path.name} is damaged.",
             reason="history_damaged",
@@ -98,6 +108,7 @@ def _opened(path: Path, schema: Schema, page_size: int) -> Database:
         _switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.text_factory = lambda stored: stored.decode("utf-8", "replace")
         db = Database(connection, execute_plugins=False, recursive_triggers=False)
         migrations = schema.migrations()
         if {step.name for step in migrations.applied(db)} - {name for name, _ in schema.steps}:
@@ -109,7 +120,9 @@ def _opened(path: Path, schema: Schema, page_size: int) -> Database:
         if migrations.pending(db):
             with immediate(connection):
                 migrations.apply(db)
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        there = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+        if not there.issuperset(schema.names):
+            raise _IncompleteError("tables are missing")
     except BaseException:
         connection.close()
         raise
@@ -147,25 +160,31 @@ def immediate(connection: sqlite3.Connection, *, durable: bool = False) -> Itera
             connection.execute("PRAGMA synchronous = NORMAL")
 
 
-def _check_closely(path: Path) -> Path | None:
+def _check_closely(path: Path, schema: Schema) -> Path | None:
     """Look through a file that gave an error the last time; returns where to it was moved when it is damaged."""
     before = _identity(path)
     moved = None
-    if before is not None and not _is_whole(path):
+    if before is not None and not _is_whole(path, schema):
         moved = _move_aside(path, before)
     with contextlib.suppress(OSError):
         _suspect(path).unlink()
     return moved
 
 
-def _is_whole(path: Path) -> bool:
+def _is_whole(path: Path, schema: Schema) -> bool:
+    """Whether SQLite finds the file in order, what can be rebuilt from the rest having been rebuilt."""
     connection = sqlite3.connect(path, timeout=BUSY_MILLISECONDS / 1000)
     try:
-        return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
-    except sqlite3.DatabaseError as problem:
-        return not is_damage(problem)
+        if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            return False
+        with immediate(connection):
+            for statement in schema.rebuild:
+                connection.execute(statement)
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as problem:
+        return isinstance(problem, sqlite3.OperationalError) and not is_damage(problem)
     finally:
         connection.close()
+    return True
 
 
 def move_aside(path: Path) -> Path | None:

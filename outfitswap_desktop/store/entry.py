@@ -6,9 +6,11 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
+
+from outfitswap_desktop.errors import NotAvailable
 
 State = Literal["done", "replaced"]
 
@@ -87,7 +89,11 @@ class Entry:
 
     @property
     def receipt(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self.receipt_json)
+        """The receipt; raises NotAvailable when the stored text is damaged."""
+        try:
+            document: dict[str, Any] = json.loads(self.receipt_json)
+        except ValueError as problem:
+            raise NotAvailable(f"The receipt of entry {self.id} is damaged.", reason="history_damaged") from problem
         return document
 
 
@@ -124,7 +130,23 @@ def read_path(value: str | bytes | None) -> Path | None:
     """The reverse of `stored_path`."""
     if value is None:
         return None
-    return Path(os.fsdecode(value))
+    return Path(os.fsdecode(value) if isinstance(value, bytes) else str(value))
+
+
+def read_moment(value: str) -> datetime:
+    """A stored UTC time; one that is damaged reads as the beginning of 1970."""
+    try:
+        return datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return datetime.fromtimestamp(0, UTC)
+
+
+def read_seed(value: str) -> int:
+    """A stored seed; one that is damaged reads as 0."""
+    try:
+        return int(value)
+    except (ValueError, TypeError):
+        return 0
 
 
 def stored_text(text: str) -> str:

@@ -21,7 +21,6 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -35,7 +34,9 @@ from outfitswap_desktop.store.entry import (
     Record,
     Recovered,
     StagedFile,
+    read_moment,
     read_path,
+    read_seed,
     stored_path,
     stored_text,
 )
@@ -297,7 +298,7 @@ def _entry(row: Sequence[Any]) -> Entry:
     assert output is not None
     return Entry(
         id=row[0],
-        created=datetime.fromisoformat(row[1]).astimezone(UTC),
+        created=read_moment(row[1]),
         state=row[2],
         replaced_by=row[3],
         photo=read_path(row[4]),
@@ -312,7 +313,7 @@ def _entry(row: Sequence[Any]) -> Entry:
         mask_sha256=row[13],
         receipt_file=read_path(row[14]),
         receipt_sha256=row[15],
-        seed=int(row[16]),
+        seed=read_seed(row[16]),
         receipt_json=row[17],
         batch=row[18],
         outfit=row[19],

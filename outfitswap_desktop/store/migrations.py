@@ -84,10 +84,15 @@ _THUMBNAILS_1 = ("CREATE TABLE thumbnails (id INTEGER PRIMARY KEY, webp BLOB NOT
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """A set of migrations: its name, and each step's name and statements, oldest first."""
+    """A set of migrations: its name, and each step's name and statements, oldest first.
+
+    `names` are the tables and triggers that are there afterwards; `rebuild` makes anew what can be made from the rest.
+    """
 
     name: str
     steps: tuple[tuple[str, tuple[str, ...]], ...]
+    names: tuple[str, ...]
+    rebuild: tuple[str, ...] = ()
 
     def migrations(self) -> Migrations:
         """The steps as sqlite-utils runs them."""
@@ -99,8 +104,13 @@ class Schema:
         return migrations
 
 
-HISTORY: Final = Schema("outfitswap.history", (("1_entries_and_journal", _HISTORY_1),))
-THUMBNAILS: Final = Schema("outfitswap.thumbnails", (("1_thumbnails", _THUMBNAILS_1),))
+HISTORY: Final = Schema(
+    "outfitswap.history",
+    (("1_entries_and_journal", _HISTORY_1),),
+    ("journal", "journal_files", "entries", "entries_text", "entries_added", "entries_removed", "entries_reworded"),
+    ("INSERT INTO entries_text (entries_text) VALUES ('rebuild')",),
+)
+THUMBNAILS: Final = Schema("outfitswap.thumbnails", (("1_thumbnails", _THUMBNAILS_1),), ("thumbnails",))
 
 
 def _runs(statements: tuple[str, ...]) -> Callable[[Database], None]:

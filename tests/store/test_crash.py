@@ -17,7 +17,9 @@ from outfitswap_desktop.store.history import History
 from outfitswap_desktop.store.owner import Owner
 from tests.store.jobs import assert_whole, contents, files_of, plan, record, write_one
 
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="the kill test with real processes covers systems without fork")
+forks = pytest.mark.skipif(
+    not hasattr(os, "fork"), reason="the kill test with real processes covers systems without fork"
+)
 SURVIVED, KILLED, BROKE = 0, 9, 70
 
 
@@ -43,7 +45,7 @@ def killed_at(line: int | None, work) -> int:
             sys.settrace(trace)
             work()
             sys.settrace(None)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - a forked child must end here, whatever happened
             os._exit(BROKE)
         os.write(writable, str(executed).encode())
         os._exit(SURVIVED)
