@@ -44,15 +44,11 @@ def area(person: dict[str, Any], group: str, name: str, shape: tuple[int, int]) 
     return drawn(rings, shape, person[group].get(f"{name}_holes"))
 
 
-def nearest(found: Segmentation, person: dict[str, Any]) -> int | None:
-    """Number of the found person whose box middle lies nearest to the labelled head, if inside its width."""
-    rings = [point for ring in person["protect"].get("head", []) for point in ring]
-    if not rings:
-        return None
-    x = float(np.mean(np.asarray(rings)[:, 0]))
-    gaps = {p.number: abs((p.box[0] + p.box[2]) / 2 - x) / (p.box[2] - p.box[0]) for p in found.persons}
-    number = min(gaps, key=lambda n: gaps[n])
-    return number if gaps[number] < 0.12 else None
+def matching(all_found: list[Segmentation], person: dict[str, Any], shape: tuple[int, int]) -> Segmentation | None:
+    """The answer whose head lies on the labelled head."""
+    head = area(person, "protect", "head", shape) if "head" in person["protect"] else np.zeros(shape, np.uint8)
+    best = max(all_found, key=lambda found: iou(found.protected[0].mask, head))
+    return best if iou(best.protected[0].mask, head) > 0.3 else None
 
 
 def iou(one: Mask, two: Mask) -> float:
@@ -69,13 +65,14 @@ def rows(photo: RGB, label: dict[str, Any], overlay: Path | None) -> list[str]:
     except KnownError as problem:
         return [f"{label['photo']:20} {problem.reason}  {time.process_time() - start:.2f} s"]
     seconds = time.process_time() - start
+    others = (p.number for p in first.persons if p.number != first.person)
+    every = [first, *(segmenter.segment(photo, person=n, zones=None, cancel=CancelToken()) for n in others)]
     lines = []
     for person in label["persons"]:
-        number = nearest(first, person)
-        if number is None:
+        found = matching(every, person, shape)
+        if found is None:
             lines.append(f"{label['photo']:20} {person['name'][:28]:28} not found")
             continue
-        found = segmenter.segment(photo, person=number, zones=None, cancel=CancelToken())
         zones = " ".join(
             f"{name} {iou(found.regions[Zone(name)].mask, area(person, 'zones', name, shape)):.3f}"
             if Zone(name) in found.regions
@@ -93,7 +90,7 @@ def rows(photo: RGB, label: dict[str, Any], overlay: Path | None) -> list[str]:
                 shares.append(f"{name} {np.count_nonzero(kept & (union > 0)) / max(1, np.count_nonzero(kept)):.3%}")
         lines.append(f"{label['photo']:20} {person['name'][:28]:28} {zones:40} | {' '.join(shares)} | {seconds:.2f} s")
         if overlay is not None:
-            save_overlay(photo, found, overlay / f"{label['photo']}.{number}.png")
+            save_overlay(photo, found, overlay / f"{label['photo']}.{found.person}.png")
     return lines
 
 

@@ -17,7 +17,12 @@ BACKGROUND, SKIN, HAIR, TOP, BOTTOM, SHOES = range(6)
 COMPONENTS = (6, 3, 3, 5, 4, 3)
 COLOUR_WEIGHT = 0.6
 """Weight of a log likelihood against the log prior: neighbouring pixels are not independent witnesses."""
+PLACE_WEIGHT, PLACE_SOFT = 0.5, 0.25
 ROUNDS = 3
+LIKE_FACE = 0.3
+"""How much likelier bare skin is where the colour is the face's and the garments' is not."""
+LEAST_LEGS = 4.0
+"""A picture that ends above this height shows too little below the waist to tell a bottom from a top."""
 Bool = NDArray[np.bool_]
 
 
@@ -52,8 +57,10 @@ def label(figure: Figure, inside: Bool) -> Labels:
     """Label the work picture; `inside` (h, w) is the silhouette."""
     lab = lab_of(figure)
     soles = _soles(figure, inside)
-    samples = _samples(figure, inside, lab=lab, soles=soles)
-    prior = _prior(figure, inside, soles=soles, seen=[bool(np.count_nonzero(s) >= 40) for s in samples])
+    skin_like = like_face(figure, lab)
+    samples = _samples(figure, inside, skin_like=skin_like, soles=soles)
+    bare = skin_like & ~_mostly(samples[TOP] | samples[BOTTOM], skin_like)
+    prior = _prior(figure, inside, soles=soles, skin_like=bare, seen=[bool(np.count_nonzero(s) >= 40) for s in samples])
     smooth = GuidedFilter(figure.picture, max(2, round(0.05 * figure.unit)), eps=4e-4)
     mixtures: list[colours.Mixture | None] = []
     probability = prior
@@ -61,7 +68,7 @@ def label(figure: Figure, inside: Bool) -> Labels:
         mixtures = [_fitted(lab[s], COMPONENTS[i]) for i, s in enumerate(samples)]
         probability = _judged(lab, prior, mixtures=mixtures, smooth=smooth)
         if turn + 1 < ROUNDS:
-            samples = _sure(probability, samples)
+            samples = _sure(probability, samples, skin_like=skin_like)
     return Labels(probability, _alike(lab, samples), soles)
 
 
@@ -82,13 +89,15 @@ def _judged(lab: F32, prior: F32, *, mixtures: list[colours.Mixture | None], smo
     return np.asarray(soft / np.maximum(soft.sum(axis=0), 1e-6), np.float32)
 
 
-def _sure(probability: F32, before: list[Bool]) -> list[Bool]:
+def _sure(probability: F32, before: list[Bool], *, skin_like: Bool) -> list[Bool]:
     kernel = np.ones((3, 3), np.uint8)
     best = probability.argmax(axis=0)
     after = []
     for i, old in enumerate(before):
         sure = ((best == i) & (probability[i] > 0.75)).astype(np.uint8)
         kept = cv2.erode(sure, kernel) > 0
+        if i in (TOP, BOTTOM):
+            kept = _cloth(kept, skin_like)
         after.append(kept if np.count_nonzero(kept) >= 60 else old)
     return after
 
@@ -102,9 +111,8 @@ def _soles(figure: Figure, inside: Bool) -> float | None:
     return lowest if lowest > 5.0 else None
 
 
-def _samples(figure: Figure, inside: Bool, *, lab: F32, soles: float | None) -> list[Bool]:
+def _samples(figure: Figure, inside: Bool, *, skin_like: Bool, soles: float | None) -> list[Bool]:
     u, v, across = figure.u, figure.v, figure.across
-    skin_like = like_face(figure, lab)
     head = head_radius(figure)
     reach = max(3, round(0.35 * figure.unit)) | 1
     around = cv2.dilate(inside.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
@@ -112,28 +120,40 @@ def _samples(figure: Figure, inside: Bool, *, lab: F32, soles: float | None) -> 
     local = cv2.dilate(inside.astype(np.uint8), np.ones((band, band), np.uint8)) > 0
     skin = (np.hypot(u / 0.38, (v - 0.05) / 0.48) < 1) & skin_like
     hair = (head > 0.6) & (head < 1.0) & (v < -0.3) & inside & ~skin_like
-    top = inside & (np.abs(across) < 0.75) & (v > 1.2) & (v < 2.5)
-    if np.count_nonzero(top & ~skin_like) > 0.25 * np.count_nonzero(top):
-        top &= ~skin_like
-    bottom = inside & (np.abs(across) < 2.2) & (v > 4.0) & (v < (soles or FEET) - 0.9)
-    if np.count_nonzero(bottom & ~skin_like) > 0.25 * np.count_nonzero(bottom):
-        bottom &= ~skin_like
+    background = local & ~around
+    top = _cloth(inside & (np.abs(across) < 0.75) & (v > 1.2) & (v < 2.5), skin_like)
+    bottom = _cloth(inside & (np.abs(across) < 0.8) & (v > 3.6) & (v < min(5.2, (soles or FEET) - 0.9)), skin_like)
+    if v.max() < LEAST_LEGS:
+        bottom = np.zeros_like(inside)
     shoes = inside & (v > soles - 0.3) if soles is not None else np.zeros_like(inside)
-    return [local & ~around, skin, hair, top, bottom, shoes]
+    return [background, skin, hair, top, bottom, shoes]
 
 
-def _prior(figure: Figure, inside: Bool, *, soles: float | None, seen: list[bool]) -> F32:
+def _cloth(area: Bool, skin_like: Bool) -> Bool:
+    """`area` less what looks like skin, unless most of it does (then the cloth is skin-coloured)."""
+    bare = area & ~skin_like
+    return bare if np.count_nonzero(bare) > 0.3 * np.count_nonzero(area) else area
+
+
+def _mostly(area: Bool, kind: Bool) -> bool:
+    return bool(np.count_nonzero(area & kind) > 0.3 * np.count_nonzero(area))
+
+
+def _prior(figure: Figure, inside: Bool, *, soles: float | None, skin_like: Bool, seen: list[bool]) -> F32:
     """Probability (6, h, w) of each label from place and silhouette alone; labels without samples are left out."""
     v, across = figure.v, np.abs(figure.across)
     soft = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), max(1.0, 0.06 * figure.unit))
-    body = np.clip(0.06 + 0.88 * soft, 0, 1) * np.where(across > 2.4 * half_width(figure) + 0.8, 0.5, 1.0)
+    place = np.clip((1.05 * half_width(figure) - across) / PLACE_SOFT, -3.0, 1.0)
+    cut = np.clip(soft, 0.01, 0.97)
+    body = 1 / (1 + np.exp(-np.log(cut / (1 - cut)) - PLACE_WEIGHT * place))
     head = head_radius(figure)
     is_head = step(-head, -1.12, 0.05) * step(-v, -0.75, 0.06)
     below = (1 - is_head) * step(v, 0.5, 0.1)
     lower = step(v, 3.2, 0.28)
     neck = step(-v, -1.0, 0.1) * step(-across, -0.55, 0.08)
     arms = step(across, 0.9, 0.12) * step(v, 1.6, 0.2) * step(-v, -4.8, 0.4)
-    bare = np.clip(0.04 + 0.5 * neck + 0.3 * arms + 0.06 * step(v, 4.6, 0.5), 0, 0.6)
+    hands = step(v, 2.9, 0.2) * step(-v, -5.2, 0.3) * step(across, 0.3, 0.1)
+    bare = np.clip(0.04 + 0.5 * neck + 0.3 * arms + 0.1 * hands + 0.06 * step(v, 4.6, 0.5) + LIKE_FACE * skin_like, 0, 0.75)
     face = step(-np.hypot(figure.u / 0.45, (v - 0.05) / 0.55), -1.0, 0.07)
     long_hair = 0.08 * step(-v, -1.6, 0.3) * step(-across, -1.0, 0.15)
     cloth = np.clip(below * (1 - bare - long_hair), 0, 1)

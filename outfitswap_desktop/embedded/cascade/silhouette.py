@@ -12,6 +12,8 @@ from outfitswap_desktop.core.arrays import Mask
 from outfitswap_desktop.embedded.cascade.proportions import CROWN, FEET, REACH, Figure, half_width, head_radius
 
 ROUNDS = 4
+WIDEST = 2.5
+"""No elbow or knee is looked for farther than this from the body's middle, in face windows."""
 
 
 def seeds(figure: Figure, others: list[tuple[float, float, float]]) -> Mask:
@@ -20,12 +22,13 @@ def seeds(figure: Figure, others: list[tuple[float, float, float]]) -> Mask:
     reach = np.abs(across) / np.maximum(half_width(figure), 1e-3)
     head = head_radius(figure)
     labels = np.full(u.shape, cv2.GC_PR_BGD, np.uint8)
-    labels[(reach < 1.0) & (v > 0.6) & (v < FEET)] = cv2.GC_PR_FGD
+    labels[(reach < np.where(v < 3.4, 0.85, 0.65)) & (v > 0.6) & (v < FEET)] = cv2.GC_PR_FGD
     labels[head < 1.05] = cv2.GC_PR_FGD
     labels[head < 0.72] = cv2.GC_FGD
     labels[(np.abs(across) < 0.65) & (v > 1.05) & (v < 2.4)] = cv2.GC_FGD
     labels[(v < CROWN - 0.35) | (np.abs(u) > REACH - 0.4) | (v > FEET + 0.4)] = cv2.GC_BGD
-    labels[(v < 0.35) & (head > 1.75)] = cv2.GC_BGD
+    labels[(v < 0.35) & (head > 1.45)] = cv2.GC_BGD
+    labels[(np.abs(across) > WIDEST) & (v > 0.35)] = cv2.GC_BGD
     rows, columns = np.mgrid[: u.shape[0], : u.shape[1]]
     for x, y, size in others:
         far = np.hypot((columns - x) / (0.6 * size), (rows - y + 0.1 * size) / (0.85 * size)) < 1
