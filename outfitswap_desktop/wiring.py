@@ -37,7 +37,7 @@ def choose_engine(name: str) -> tuple[str, str]:
 
 def embedded_segmenters() -> tuple[Segmenter, ...]:
     """The embedded segmenters, best first; none loads its weights before it is used."""
-    from outfitswap_desktop.embedded.cascade import CascadeSegmenter
+    from outfitswap_desktop.embedded.cascade.segmenter import CascadeSegmenter
     from outfitswap_desktop.embedded.parse.segmenter import MediaPipeSegmenter
 
     return MediaPipeSegmenter(), CascadeSegmenter()

@@ -66,4 +66,4 @@ class InvertingGenerator:
         if self.problem is not None:
             raise self.problem
         report(1.0)
-        return Generated(255 - request.image, limits=(), plan={"inverted": True})
+        return Generated(255 - request.image, composited=True, plan={"inverted": True})

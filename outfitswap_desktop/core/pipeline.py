@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
 
-from outfitswap_desktop.core import compose
+from outfitswap_desktop.core import compose, edge
 from outfitswap_desktop.core.arrays import RGB, Alpha, Mask
 from outfitswap_desktop.core.colour import from_srgb, to_srgb
 from outfitswap_desktop.core.job import CancelToken, Measured, Progress, Report, SwapRequest, SwapResult
@@ -26,8 +25,6 @@ from outfitswap_desktop.errors import InputRefused, NobodyFound
 STAGE_ENDS = {"parse": 0.35, "mask": 0.40, "generate": 0.80, "paste": 0.85}
 """Share of the whole job that is behind when a stage ends; the rest belongs to gates, encoding and saving."""
 HAND_DRAWN = "hand-drawn mask"
-RIM = 2
-"""Hand-drawn masks are softened over this many pixels inwards."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +74,7 @@ def run(request: SwapRequest, sources: Sources, *, steps: Steps, report: Report,
     with clock.stage("mask"):
         generator = steps.generator
         crop = compose.plan_crop(plan.alpha, max_pixels=generator.max_pixels, multiple=generator.multiple)
+        plan = soften(plan, crop=crop, seen=seen)
         job = generation_request(request, sources, plan=plan, seen=seen, crop=crop)
     with clock.stage("generate"):
         span = STAGE_ENDS["generate"] - STAGE_ENDS["mask"]
@@ -116,7 +114,7 @@ def plan_mask(
     wanted = frozenset({request.zone}) if request.zone is not None else None
     found = segmenter.segment(seen, person=request.person, zones=wanted, cancel=cancel)
     zone, limits = choose_zone(request, found)
-    alpha = _protected(found.regions[zone].alpha, found)
+    alpha = _protected(found.regions[zone].mask, found)
     if not alpha.any():
         raise NobodyFound(
             f"Nothing of the zone {zone.value} is left beside head, hair, hands and shoes.",
@@ -124,6 +122,17 @@ def plan_mask(
             hint="Choose another --zone or draw the garment with --mask.",
         )
     return MaskPlan(alpha, zone, found, found.segmenter, limits, _zone_notes(found, zone))
+
+
+def soften(plan: MaskPlan, *, crop: compose.Crop, seen: RGB) -> MaskPlan:
+    """The plan with a soft edge that follows the garment's outline in the photo `seen` (H, W, 3)."""
+    x0, y0, x1, y1 = crop.box
+    window = (slice(y0, y1), slice(x0, x1))
+    found = plan.segmentation
+    keep = found.protect_mask((seen.shape[0], seen.shape[1]))[window] if found is not None else None
+    alpha = np.zeros_like(plan.alpha)
+    alpha[window] = edge.matte(seen[window], plan.alpha[window], keep_out=keep, grow=plan.segmenter != HAND_DRAWN)
+    return replace(plan, alpha=alpha)
 
 
 def choose_zone(request: SwapRequest, found: Segmentation) -> tuple[Zone, tuple[str, ...]]:
@@ -176,8 +185,7 @@ def _hand_drawn(request: SwapRequest, drawn: Mask, *, seen: RGB, segmenter: Segm
     """A hand-drawn mask, less what is protected on any person found; it stays usable when nobody is found."""
     target = target_in_prompt(request.prompt)
     zone = request.zone or (target.zone if target is not None else None)
-    distance = cv2.distanceTransform((drawn >= 128).astype(np.uint8), cv2.DIST_L2, 3)
-    alpha: Alpha = np.clip(distance * (255.0 / RIM), 0, 255).astype(np.uint8)
+    alpha: Alpha = np.where(drawn >= 128, 255, 0).astype(np.uint8)
     try:
         found = segmenter.segment(seen, person=request.person, zones=None, cancel=cancel)
     except NobodyFound as problem:
@@ -238,4 +246,5 @@ def _pasted(photo: Photo, made: Generated, *, plan: MaskPlan, crop: compose.Crop
         window = compose.resize(window, crop.native)
     if seen is not photo.pixels:
         window = from_srgb(window, photo.icc)
-    return compose.paste_back(photo.pixels, window, plan.alpha, crop=crop)
+    alpha = np.where(plan.alpha > 0, 255, 0).astype(np.uint8) if made.composited else plan.alpha
+    return compose.paste_back(photo.pixels, window, alpha, crop=crop)

@@ -49,9 +49,14 @@ class GenerationRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Generated:
-    """A generator's answer: `image` (h, w, 3) sRGB of the request's size; `limits` says what it could not do, in sentences."""
+    """A generator's answer: `image` (h, w, 3) sRGB of the request's size; `limits` says what it could not do, in sentences.
+
+    `composited`: soft edges already lie over the background, so that the image replaces the photo wherever alpha > 0; else
+    the paste-back blends with alpha.
+    """
 
     image: RGB
+    composited: bool = False
     limits: tuple[str, ...] = ()
     plan: Mapping[str, Any] = field(default_factory=dict)
 
