@@ -66,7 +66,7 @@ def _coverage(image: RGB, signed: F32, at: tuple[np.ndarray, np.ndarray], reach:
     distance = signed[at]
     half = reach / 2.0
     by_outline = np.clip(distance + 0.5, 0.0, 1.0)
-    lowest = np.clip(distance / half, 0.0, 1.0)
+    lowest = np.clip((distance - half) / half, 0.0, 1.0)
     highest = np.clip((distance + reach) / half, 0.0, 1.0)
     mixed = trust * np.clip(by_colour, 0.0, 1.0) + (1.0 - trust) * by_outline
     return np.asarray(np.clip(mixed, lowest, highest), np.float32)
