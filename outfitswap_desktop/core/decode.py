@@ -13,6 +13,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageFile
 
+from outfitswap_desktop.core import png
 from outfitswap_desktop.core.arrays import RGB, Alpha
 from outfitswap_desktop.core.colour import cmyk_to_srgb
 from outfitswap_desktop.core.container import BadPictureError, Container
@@ -82,8 +83,7 @@ def on_white(colours: RGB, alpha: Alpha | None) -> RGB:
         return colours
     opacity = cv2.merge([alpha, alpha, alpha])
     # no product of two bytes lies within 0.001 of a half after division by 255, so OpenCV's float rounding is exact
-    laid = cv2.add(cv2.multiply(np.ascontiguousarray(colours), opacity, scale=1 / 255), 255 - opacity)
-    return laid.astype(np.uint8, copy=False)
+    return _bytes(cv2.add(cv2.multiply(colours, opacity, scale=1 / 255), 255 - opacity))
 
 
 def upright(pixels: NDArray[np.uint8], orientation: int | None) -> NDArray[np.uint8]:
@@ -95,13 +95,21 @@ def upright(pixels: NDArray[np.uint8], orientation: int | None) -> NDArray[np.ui
         turned = cv2.rotate(turned, cv2.ROTATE_90_CLOCKWISE if orientation == 6 else cv2.ROTATE_90_COUNTERCLOCKWISE)
     if orientation in {2, 3, 4, 7}:
         turned = cv2.flip(turned, {2: 1, 4: 0}.get(orientation, -1))
-    return turned.astype(np.uint8, copy=False)
+    return _bytes(turned)
 
 
 def _pillow(container: Container) -> Image.Image:
     picture = Image.open(BytesIO(container.stream), formats=(container.format,))
     picture.load()
+    if container.format == "PNG" and _may_lack_rows(picture) and not png.is_complete(container.stream):
+        raise BadPictureError("damaged")
     return picture
+
+
+def _may_lack_rows(picture: Image.Image) -> bool:
+    """Pillow takes a PNG whose pixel data end early, and leaves the missing rows at zero."""
+    width, height = picture.size
+    return "interlace" in picture.info or not np.asarray(picture.crop((0, height - 1, width, height))).any()
 
 
 def _webp(container: Container) -> NDArray[np.uint8]:
@@ -113,7 +121,14 @@ def _webp(container: Container) -> NDArray[np.uint8]:
 
 
 def _split(pixels: NDArray[np.uint8]) -> tuple[RGB, Alpha | None]:
-    return (pixels, None) if pixels.shape[2] == 3 else (pixels[..., 2::-1], pixels[..., 3])
+    if pixels.shape[2] == 3:
+        return pixels, None
+    return _bytes(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB)), _bytes(cv2.extractChannel(pixels, 3))
+
+
+def _bytes(array: MatLike) -> NDArray[np.uint8]:
+    """What OpenCV returns, with the element type that it is known to have."""
+    return array.astype(np.uint8, copy=False)
 
 
 def _planes(strip: Image.Image, container: Container) -> tuple[RGB, Alpha | None]:
@@ -137,7 +152,7 @@ def _planes(strip: Image.Image, container: Container) -> tuple[RGB, Alpha | None
     if mode == "LA":
         return _triple(raw[..., 0]), raw[..., 1]
     if mode == "RGBA":
-        return raw[..., :3], raw[..., 3]
+        return _bytes(cv2.cvtColor(raw, cv2.COLOR_RGBA2RGB)), _bytes(cv2.extractChannel(raw, 3))
     if not _fits(key, 3):
         return raw, None
     return raw, _keyed(raw == (_keys(key, 3) >> (container.depth - 8)))

@@ -28,6 +28,14 @@ _MAIN_TAGS = frozenset(
 )
 """Title, maker, model, resolution, software, dates, artist, rating, copyright."""
 
+_READ_TAGS = frozenset({_ORIENTATION, _EXIF_IFD, _GPS_IFD})
+_SHOT_TAGS = frozenset({*range(0x829A, 0x8834), *range(0x9000, 0x9403), *range(0xA000, 0xA501)}) - {
+    _MAKER_NOTE,
+    _INTEROP_IFD,
+    _GPS_IFD,
+}
+"""The Exif directory's tags as the standard defines them, less maker note and pointers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -41,7 +49,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Exif:
-    """What a block said: `block` to carry on (None: nothing usable), `orientation` 1..8 or None when it said none."""
+    """What a block said: `block` to carry on (None: nothing worth it), `orientation` 1..8 or None when it said none."""
 
     block: bytes | None
     orientation: int | None
@@ -62,34 +70,24 @@ def read(raw: bytes, stored_size: tuple[int, int]) -> Exif:
         order = ">"
     else:
         return _NOTHING
-    main, broken = _directory(blob, offset=_number(blob, 4, order), order=order)
+    main, broken = _directory(blob, offset=_number(blob, 4, order), order=order, wanted=_MAIN_TAGS | _READ_TAGS)
     entries = {entry.tag: entry for entry in main}
     orientation = _small(entries.get(_ORIENTATION), order)
-    shot, shot_broken = _sub_directory(blob, entries.get(_EXIF_IFD), order)
-    interop, _ = _sub_directory(blob, next((e for e in shot if e.tag == _INTEROP_IFD), None), order)
-    upright = stored_size if orientation is None or orientation < 5 or orientation > 8 else stored_size[::-1]
-    block = _write(
-        [entry for entry in main if entry.tag in _MAIN_TAGS],
-        [_resized(entry, upright, order) for entry in shot if _describes_the_shot(entry.tag)],
-        [entry for entry in interop if entry.tag in {1, 2}],
-        order=order,
+    shot, shot_broken = _sub_directory(blob, entries.get(_EXIF_IFD), order=order, wanted=_SHOT_TAGS | {_INTEROP_IFD})
+    interop, _ = _sub_directory(
+        blob, next((e for e in shot if e.tag == _INTEROP_IFD), None), order=order, wanted=frozenset({1, 2})
     )
-    too_long = len(block) > MAX_CARRIED_BYTES
+    upright = stored_size if orientation is None or orientation < 5 or orientation > 8 else stored_size[::-1]
+    kept = [entry for entry in main if entry.tag in _MAIN_TAGS]
+    kept_shot = [_resized(entry, upright, order) for entry in shot if entry.tag in _SHOT_TAGS]
+    block = _write(kept, kept_shot, interop, order=order) if kept or kept_shot else None
+    too_long = block is not None and len(block) > MAX_CARRIED_BYTES
     return Exif(
-        block=None if too_long or not main else block,
+        block=None if too_long else block,
         orientation=orientation,
         had_position=_GPS_IFD in entries,
         damaged=broken or shot_broken or too_long,
     )
-
-
-def _describes_the_shot(tag: int) -> bool:
-    """Tags of the Exif directory that the standard defines, less maker note and pointers."""
-    return (0x829A <= tag <= 0x8833 or 0x9000 <= tag <= 0x9402 or 0xA000 <= tag <= 0xA500) and tag not in {
-        _MAKER_NOTE,
-        _INTEROP_IFD,
-        _GPS_IFD,
-    }
 
 
 def _number(blob: bytes, offset: int, order: Order) -> int:
@@ -97,35 +95,39 @@ def _number(blob: bytes, offset: int, order: Order) -> int:
     return struct.unpack_from(order + "I", blob, offset)[0] if 0 <= offset <= len(blob) - 4 else 0
 
 
-def _directory(blob: bytes, *, offset: int, order: Order) -> tuple[list[Entry], bool]:
-    """The entries of the directory at `offset` and whether something in it was broken."""
+def _directory(blob: bytes, *, offset: int, order: Order, wanted: frozenset[int]) -> tuple[list[Entry], bool]:
+    """The wanted entries of the directory at `offset` and whether something in it was broken."""
     if not 8 <= offset <= len(blob) - 2:
         return [], True
     count = struct.unpack_from(order + "H", blob, offset)[0]
     broken = count > _MAX_ENTRIES
     entries: list[Entry] = []
+    room = MAX_CARRIED_BYTES
     for index in range(min(count, _MAX_ENTRIES)):
         at = offset + 2 + 12 * index
         if at + 12 > len(blob):
             return entries, True
         tag, kind, items = struct.unpack_from(order + "HHI", blob, at)
+        if tag not in wanted:
+            continue
         length = _SIZES.get(kind, 0) * items
         start = at + 8 if length <= 4 else _number(blob, at + 8, order)
-        if not 0 < length <= len(blob) or start + length > len(blob):
-            broken = broken or length > 0 or kind not in _SIZES
-            continue
-        if length > MAX_CARRIED_BYTES:
-            continue
-        entries.append(Entry(tag, kind, items, blob[start : start + length]))
+        if length > room or start + length > len(blob) or kind not in _SIZES:
+            broken = True
+        elif length > 0:
+            entries.append(Entry(tag, kind, items, blob[start : start + length]))
+            room -= length  # values may overlap, so a small block could ask for much
     return entries, broken
 
 
-def _sub_directory(blob: bytes, pointer: Entry | None, order: Order) -> tuple[list[Entry], bool]:
+def _sub_directory(
+    blob: bytes, pointer: Entry | None, *, order: Order, wanted: frozenset[int]
+) -> tuple[list[Entry], bool]:
     if pointer is None:
         return [], False
     if len(pointer.value) != 4:
         return [], True
-    return _directory(blob, offset=struct.unpack(order + "I", pointer.value)[0], order=order)
+    return _directory(blob, offset=struct.unpack(order + "I", pointer.value)[0], order=order, wanted=wanted)
 
 
 def _small(entry: Entry | None, order: Order) -> int | None:

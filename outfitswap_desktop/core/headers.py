@@ -54,7 +54,7 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "Unpack it and choose the picture inside."),
     (b"Rar!", "a RAR archive", "Unpack it and choose the picture inside."),
     (b"\0\0\x01\0", "an icon", _CONVERT),
-    (b"\0\0\x02\0", "a cursor", _CONVERT),
+    (b"\0\0\x02\0", "a TGA picture", _CONVERT),
     (b"DDS ", "a DDS texture", _CONVERT),
     (b"v/1\x01", "an OpenEXR picture", _CONVERT),
     (b"#?RADIANCE", "a Radiance HDR picture", _CONVERT),
@@ -111,7 +111,10 @@ def _kind_of_text(head: bytes) -> str:
         return "a web page"
     if lowered.lstrip(b"\xef\xbb\xbf\xff\xfe \r\n\t").startswith(b"<?xml"):
         return "an XML file"
-    printable = sum(byte >= 0x20 or byte in b"\t\r\n" for byte in head)
-    if head and printable == len(head) and b"\0" not in head:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "a text file"
+    text = head.decode("utf-8", "ignore")
+    whole = len(head) - len(text.encode()) < 4  # the last letter may be cut off
+    if text and whole and all(letter.isprintable() or letter in "\t\r\n\f\ufeff" for letter in text):
         return "a text file"
     return "an unknown kind of file"

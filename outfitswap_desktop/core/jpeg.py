@@ -146,11 +146,13 @@ def walk(data: bytes, check_size: SizeCheck) -> Container:
         if marker in _STANDALONE:
             position = found.end()
             continue
+        if marker == _SOI:
+            raise BadPictureError("damaged")
         payload = found.end() + 2
         end = found.end() + int.from_bytes(data[found.end() : payload], "big")
         if end > len(data) or payload > len(data):
             raise BadPictureError("truncated")
-        if marker == _SOI or end < payload:
+        if end < payload:
             raise BadPictureError("damaged")
         position = end
         if marker in _FRAMES:

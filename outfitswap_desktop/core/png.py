@@ -21,6 +21,8 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_CHUNKS = 100_000
 _KINDS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
 """Colour type to allowed bit depths (section 11.2.1)."""
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_PIECE = 1 << 20
 _CARRIED = frozenset({b"tRNS", b"iCCP", b"eXIf", b"iTXt", b"zTXt", b"tEXt"})
 _XMP_KEY = b"XML:com.adobe.xmp"
 _RAW_EXIF_KEYS = frozenset({b"Raw profile type exif", b"Raw profile type APP1"})
@@ -181,10 +183,11 @@ def _one_chunk(found: _Walk, kind: bytes, body: memoryview, *, span: tuple[int, 
     right = zlib.crc32(found.view[start + 4 : end - 4]) == struct.unpack_from(">I", found.view, end - 4)[0]
     if not right and (critical or kind == b"tRNS"):
         raise BadPictureError("damaged")
-    if not right:
-        found.notes[NOTE_ICC_DAMAGED if kind == b"iCCP" else NOTE_METADATA_DROPPED] = None
-    elif not critical:
-        found.take(kind, body)
+    if not critical:
+        if right:
+            found.take(kind, body)
+        elif kind in {b"iCCP", b"eXIf"}:
+            found.notes[NOTE_ICC_DAMAGED if kind == b"iCCP" else NOTE_METADATA_DROPPED] = None
     elif kind == b"IHDR":
         if found.header:
             raise BadPictureError("damaged")
@@ -200,6 +203,36 @@ def _one_chunk(found: _Walk, kind: bytes, body: memoryview, *, span: tuple[int, 
         found.pixel_bytes += len(body)
     elif kind != b"IEND":
         raise BadPictureError("damaged")
+
+
+def is_complete(stream: bytes) -> bool:
+    """Whether the pixel chunks of a walked PNG unpack to all of its rows; unpacks in pieces and keeps none of them."""
+    width, height, depth, colour, *_, interlaced = struct.unpack_from(">IIBBBBB", stream, len(SIGNATURE) + 8)
+    wanted = _unpacked_size(width, height, bits=depth * _CHANNELS[colour], interlaced=bool(interlaced))
+    inflater = zlib.decompressobj()
+    position = len(SIGNATURE)
+    while wanted > 0 and position < len(stream):
+        length, kind = struct.unpack_from(">I4s", stream, position)
+        packed: bytes | memoryview = (
+            memoryview(stream)[position + 8 : position + 8 + length] if kind == b"IDAT" else b""
+        )
+        while len(packed) and wanted > 0 and not inflater.eof:
+            wanted -= len(inflater.decompress(packed, _PIECE))
+            packed = inflater.unconsumed_tail
+        position += 12 + length
+    while wanted > 0 and not inflater.eof and (rest := inflater.decompress(inflater.unconsumed_tail, _PIECE)):
+        wanted -= len(rest)
+    return wanted <= 0
+
+
+def _unpacked_size(width: int, height: int, *, bits: int, interlaced: bool) -> int:
+    """Bytes of all rows with their filter bytes (section 9.2; Adam7 passes of section 8.1)."""
+    passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+    total = 0
+    for x, y, step_x, step_y in passes if interlaced else [(0, 0, 1, 1)]:
+        wide, high = -((x - width) // step_x), -((y - height) // step_y)
+        total += high * (1 + (wide * bits + 7) // 8) if wide > 0 else 0
+    return total
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
