@@ -72,20 +72,20 @@ class DecodedImage:
 
 
 def immutable(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """`array` in memory that nobody can write to (numpy cannot be told to make it writable again); a copy unless it is."""
+    """`array` in memory that nobody can write to (numpy cannot be told to make it writable again); a copy unless it is.
+
+    Raises TypeError for anything but bytes: a picture in other numbers is not cut down to them in silence.
+    """
+    if array.dtype != np.uint8:
+        raise TypeError(f"pictures and masks are uint8, not {array.dtype}")
     if _lies_in_bytes(array):
         return array
-    source = np.ascontiguousarray(array, dtype=np.uint8)
+    source = np.ascontiguousarray(array)
     return np.frombuffer(source.tobytes(), dtype=np.uint8).reshape(source.shape)
 
 
 def _lies_in_bytes(array: NDArray[np.uint8]) -> bool:
-    if (
-        type(array) is not np.ndarray
-        or array.dtype != np.uint8
-        or array.flags.writeable
-        or not array.flags.c_contiguous
-    ):
+    if type(array) is not np.ndarray or array.flags.writeable or not array.flags.c_contiguous:
         return False
     base: object = array.base
     while isinstance(base, np.ndarray):

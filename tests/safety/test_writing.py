@@ -112,7 +112,11 @@ def test_a_link_to_something_else_is_replaced_and_not_followed(tmp_path):
 @pytest.mark.parametrize("failing", ["open", "write", "write_zero", "fsync", "close"])
 @pytest.mark.parametrize(
     ("code", "kind", "reason"),
-    [(errno.ENOSPC, NotAvailable, "disk_full"), (errno.EIO, NotAvailable, "not_saved"), (errno.EROFS, NotAvailable, "read_only")],
+    [
+        (errno.ENOSPC, NotAvailable, "disk_full"),
+        (errno.EIO, NotAvailable, "not_saved"),
+        (errno.EROFS, NotAvailable, "read_only"),
+    ],
 )
 def test_a_disk_that_fails_leaves_nothing(tmp_path, monkeypatch, failing, code, kind, reason):
     final = tmp_path / "out.png"
@@ -207,7 +211,12 @@ def test_a_read_only_folder(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("a" * 300 + ".png", "bad_name"), ("nul\0.png", "bad_name"), ("file/out.png", "not_a_folder"), ("folder", "is_a_folder")],
+    [
+        ("a" * 300 + ".png", "bad_name"),
+        ("nul\0.png", "bad_name"),
+        ("file/out.png", "not_a_folder"),
+        ("folder", "is_a_folder"),
+    ],
 )
 def test_places_that_cannot_be_written(tmp_path, name, reason):
     (tmp_path / "file").write_bytes(b"")
