@@ -8,9 +8,11 @@ from pathlib import PurePosixPath
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 """Suffixes of the formats that are read and written, lower case."""
-STEM_LIMIT = (80, 120)
-SLUG_LIMIT = (48, 96)
-"""Most characters and most UTF-8 bytes; stem, slug, mark and suffix stay together below the usual limit of 255 bytes."""
+STEM_LIMIT = (80, 104)
+SLUG_LIMIT = (48, 88)
+"""Most characters and most UTF-8 bytes of the two parts of a made name."""
+PART_BYTES = 220
+"""Most UTF-8 bytes of one name: both parts, mark and suffix fit, and what is named after it stays below 255."""
 
 _ILLEGAL = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file: with any suffix too, and with superscript digits
@@ -35,7 +37,7 @@ def slug(words: str, *, otherwise: str = "outfit") -> str:
 def safe_stem(stem: str, *, otherwise: str = "photo") -> str:
     """A photo's stem as the first part of a new name: as it was, less what some system cannot hold or would trip over."""
     text = _cut(_ILLEGAL.sub("_", unicodedata.normalize("NFC", _printable(stem))), STEM_LIMIT)
-    text = text.strip(" .").lstrip("-")
+    text = text.rstrip(" .").lstrip(" .-~")
     if not text:
         return otherwise
     return f"_{text}" if _RESERVED.fullmatch(text.partition(".")[0].rstrip()) else text
@@ -58,7 +60,7 @@ def fault_of(relative: str) -> str | None:
             return "has a part that begins or ends with a space or ends with a dot"
         if _RESERVED.fullmatch(part.partition(".")[0].rstrip()):
             return f"uses the name {part.partition('.')[0]}, which Windows keeps for a device"
-        if len(part.encode("utf-8")) > sum((STEM_LIMIT[1], SLUG_LIMIT[1])):
+        if len(part.encode("utf-8")) > PART_BYTES:
             return "has a part that is too long"
     if PurePosixPath(parts[-1]).suffix and PurePosixPath(parts[-1]).suffix.lower() not in PICTURE_SUFFIXES:
         return f"must end in one of {', '.join(PICTURE_SUFFIXES)}"

@@ -36,6 +36,7 @@ def disc(px: float) -> Mask:
 
 
 @given(masks(soft=True), PX, PX)
+@settings(deadline=None)
 def test_growing_is_monotone_and_shrinking_is_its_mirror(mask: Mask, a: float, b: float) -> None:
     low, high = sorted((a, b))
     binary = m.to_binary(mask)
@@ -49,12 +50,14 @@ def test_growing_is_monotone_and_shrinking_is_its_mirror(mask: Mask, a: float, b
 
 
 @given(masks(), st.integers(0, 9))
+@settings(deadline=None)
 def test_growing_is_dilation_and_shrinking_is_erosion_with_a_disc(mask: Mask, px: int) -> None:
     assert np.array_equal(m.grow(mask, px), cv2.dilate(mask, disc(px), borderValue=0))
     assert np.array_equal(m.shrink(mask, px), cv2.erode(mask, disc(px), borderValue=255))
 
 
 @given(masks(soft=True), PX)
+@settings(deadline=None)
 def test_feather_never_adds_and_keeps_every_pixel_that_was_in(mask: Mask, px: float) -> None:
     alpha = m.feather(mask, px)
     assert np.all(alpha <= mask)
@@ -62,6 +65,7 @@ def test_feather_never_adds_and_keeps_every_pixel_that_was_in(mask: Mask, px: fl
 
 
 @given(masks(), PX, PX)
+@settings(deadline=None)
 def test_wider_feather_is_softer_everywhere(mask: Mask, a: float, b: float) -> None:
     low, high = sorted((a, b))
     assert np.all(m.feather(mask, high) <= m.feather(mask, low))
@@ -111,6 +115,7 @@ def test_a_bay_at_the_rim_of_the_photo_is_no_hole() -> None:
 
 
 @given(masks())
+@settings(deadline=None)
 def test_filling_and_keeping_the_largest_settle_at_once(mask: Mask) -> None:
     filled = m.fill_holes(mask)
     assert np.all(filled >= mask)
@@ -147,6 +152,7 @@ def test_smooth_removes_jags_and_leaves_straight_edges() -> None:
 
 
 @given(masks(soft=True))
+@settings(deadline=None)
 def test_invert_twice_is_nothing_and_area_counts_the_binary_mask(mask: Mask) -> None:
     assert np.array_equal(m.invert(m.invert(mask)), mask)
     assert m.area(mask) == np.count_nonzero(m.to_binary(mask))
@@ -164,7 +170,7 @@ def test_touches() -> None:
 
 
 @given(masks(soft=True))
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_no_operation_changes_its_argument(mask: Mask) -> None:
     before = mask.copy()
     for change in (m.grow, m.shrink, m.feather, m.smooth):
