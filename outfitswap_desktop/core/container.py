@@ -57,6 +57,8 @@ class Container:
 
 NOTE_ANIMATED = "Animated: the first frame is used."
 NOTE_ICC_DAMAGED = "Damaged colour profile ignored."
+NOTE_NO_HDR = "The HDR gain map was left out; the standard picture is used."
+NOTE_NO_COLOURS = "The file's own colour description (cICP or gAMA) was left out; sRGB is assumed."
 NOTE_METADATA_DROPPED = "Damaged or oversized metadata was left out."
 
 _SENTENCES: dict[str, tuple[str, str]] = {

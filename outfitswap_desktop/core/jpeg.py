@@ -10,6 +10,7 @@ from outfitswap_desktop.core.container import (
     MAX_PIXELS,
     NOTE_ICC_DAMAGED,
     NOTE_METADATA_DROPPED,
+    NOTE_NO_HDR,
     BadPictureError,
     Container,
     SizeCheck,
@@ -32,6 +33,7 @@ _SOI, _EOI, _SOS, _APP0, _APP1, _APP2, _APP14 = 0xD8, 0xD9, 0xDA, 0xE0, 0xE1, 0x
 _EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _ICC = b"ICC_PROFILE\0"
+_GAIN_MAP = b"urn:iso:std:iso:ts:21496"
 
 
 class _Walk:
@@ -97,6 +99,8 @@ class _Walk:
         elif marker == _APP2 and head.startswith(_ICC) and self.icc_bytes <= MAX_ICC_BYTES:
             self.icc.append(self.data[payload + len(_ICC) : end])
             self.icc_bytes += end - payload
+        elif marker == _APP2 and head.startswith(_GAIN_MAP):
+            self.notes.append(NOTE_NO_HDR)
 
     def profile(self) -> bytes | None:
         """The colour profile put together from its numbered parts (ICC.1:2022 B.4)."""

@@ -22,6 +22,7 @@ from outfitswap_desktop.core.container import (
     MAX_FILE_BYTES,
     NOTE_ICC_DAMAGED,
     NOTE_METADATA_DROPPED,
+    NOTE_NO_HDR,
     BadPictureError,
     Container,
     PictureFormat,
@@ -153,7 +154,9 @@ def _photo(container: Container, digest: str) -> Photo:
     packet = xmp.cleaned(container.xmp) if container.xmp is not None else None
     lost = (about is not None and about.damaged) or (container.xmp is not None and packet is None)
     profile, said = _profile(container.icc, mode)
-    all_notes = (*container.notes, *notes, *said, *((NOTE_METADATA_DROPPED,) if lost else ()))
+    hdr = container.xmp is not None and xmp.speaks_of_gain_map(container.xmp)
+    late = ((NOTE_NO_HDR, hdr), (NOTE_METADATA_DROPPED, lost))
+    all_notes = (*container.notes, *notes, *said, *(note for note, holds in late if holds))
     return Photo(
         pixels=cast(RGB, frozen(np.ascontiguousarray(decode.upright(pixels, turned)))),
         format=container.format,

@@ -11,6 +11,7 @@ from outfitswap_desktop.core.container import (
     NOTE_ANIMATED,
     NOTE_ICC_DAMAGED,
     NOTE_METADATA_DROPPED,
+    NOTE_NO_COLOURS,
     BadPictureError,
     Container,
     SizeCheck,
@@ -23,7 +24,9 @@ _KINDS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 1
 """Colour type to allowed bit depths (section 11.2.1)."""
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PIECE = 1 << 20
-_CARRIED = frozenset({b"tRNS", b"iCCP", b"eXIf", b"iTXt", b"zTXt", b"tEXt"})
+_READ = frozenset({b"tRNS", b"iCCP", b"eXIf", b"iTXt", b"zTXt", b"tEXt", b"cICP", b"gAMA", b"sRGB"})
+_SRGB_CODES = b"\x01\x0d"
+"""cICP's colour primaries and transfer function of sRGB (ITU-T H.273)."""
 _XMP_KEY = b"XML:com.adobe.xmp"
 _RAW_EXIF_KEYS = frozenset({b"Raw profile type exif", b"Raw profile type APP1"})
 
@@ -44,6 +47,8 @@ class _Walk:
         self.icc: bytes | None = None
         self.exif: bytes | None = None
         self.xmp: bytes | None = None
+        self.says_srgb = False
+        self.says_other = False
         self.notes: dict[str, None] = {}
 
     def read_header(self, body: bytes, check_size: SizeCheck) -> None:
@@ -64,6 +69,13 @@ class _Walk:
             self.transparency = bytes(body[:256])
         elif kind == b"iCCP":
             self.icc = self._profile(body)
+        elif kind == b"sRGB":
+            self.says_srgb = True
+        elif kind == b"cICP":
+            self.says_other |= bytes(body[:2]) != _SRGB_CODES
+        elif kind == b"gAMA":
+            # 45,455 is sRGB's; what lies within a twentieth of it is the same, roughly stated
+            self.says_other |= len(body) == 4 and abs(struct.unpack(">I", body)[0] - 45_455) > 2_300
         elif kind == b"eXIf":
             self.exif = self._bounded(body)
         elif kind == b"iTXt" and bytes(body[: len(_XMP_KEY) + 1]) == _XMP_KEY + b"\0":
@@ -128,6 +140,8 @@ class _Walk:
         if self.colour == 3 and self.palette is not None:
             parts.append(chunk(b"PLTE", self.palette))
         parts += [self.view[self.pixels[0] : self.pixels[1]], chunk(b"IEND", b"")]
+        if self.says_other and not self.says_srgb and self.icc is None:
+            self.notes[NOTE_NO_COLOURS] = None
         return Container(
             format="PNG",
             size=self.size,
@@ -175,7 +189,7 @@ def walk(data: bytes, check_size: SizeCheck) -> Container:
 
 def _one_chunk(found: _Walk, kind: bytes, body: memoryview, *, span: tuple[int, int], check_size: SizeCheck) -> None:
     critical = not kind[0] & 0x20
-    if not critical and kind not in _CARRIED:
+    if not critical and kind not in _READ:
         if kind == b"acTL":
             found.notes[NOTE_ANIMATED] = None
         return

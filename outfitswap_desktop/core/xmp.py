@@ -25,9 +25,10 @@ _DOOMED = frozenset(
         ("http://ns.adobe.com/photoshop/1.0/", "EmbeddedXMPDigest"),
     }
 )
+_GAIN_MAP = "http://ns.adobe.com/hdr-gain-map/1.0/"
 _DOOMED_SPACES = (
     "http://ns.adobe.com/xap/1.0/g/img/",
-    "http://ns.adobe.com/hdr-gain-map/1.0/",
+    _GAIN_MAP,
     "http://ns.google.com/photos/",
 )
 """Previews; gain maps, motion and depth, whose pictures lie in the part of the file that is left out."""
@@ -37,6 +38,11 @@ def orientation(packet: bytes) -> int | None:
     """The orientation 1..8 that an XMP packet states; it counts only where EXIF says none (Pillow's and macOS's reading)."""
     found = _ORIENTATION.search(packet)
     return int(found[1]) if found else None
+
+
+def speaks_of_gain_map(packet: bytes) -> bool:
+    """Whether the file has a second picture that brightens the first on HDR screens (Adobe's gain map, Ultra HDR)."""
+    return _GAIN_MAP.encode() in packet
 
 
 def cleaned(packet: bytes) -> bytes | None:

@@ -22,6 +22,8 @@ REDUCED = "16-bit was reduced to 8-bit."
 BAD_PROFILE = "Damaged colour profile ignored."
 GREY_PROFILE = "The grey colour profile was left out."
 FROM_CMYK = "CMYK was converted to sRGB."
+NO_HDR = "The HDR gain map was left out; the standard picture is used."
+NO_COLOURS = "The file's own colour description (cICP or gAMA) was left out; sRGB is assumed."
 DROPPED = "Damaged or oversized metadata was left out."
 
 Pixels = NDArray[np.uint8]
@@ -209,7 +211,7 @@ def _pngs() -> Iterator[Odd]:
                     (*((ON_WHITE,) if name != "rgb" else ()), *((REDUCED,) if depth == 16 else ())),
                 )
     extra = {
-        "gama": [(b"gAMA", struct.pack(">I", 45_455))],
+        "gama-srgb": [(b"gAMA", struct.pack(">I", 45_455))],
         "chrm-srgb": [(b"cHRM", bytes(32)), (b"sRGB", b"\0")],
         "text": [(b"tEXt", b"Comment\0hello"), (b"iTXt", b"Title\0\0\0\0\0hi")],
         "private": [(b"prVt", bytes(100)), (b"abCd", b"")],
@@ -219,6 +221,15 @@ def _pngs() -> Iterator[Odd]:
         "wrong-length-gama": [(b"gAMA", b"\0")],
         "empty-pixel-chunk": [(b"IDAT", b"")],
     }
+    odd_colours = {
+        "gama-linear": [(b"gAMA", struct.pack(">I", 100_000))],
+        "cicp-p3": [(b"cICP", b"\x0c\x0d\0\1")],
+        "cicp-hdr": [(b"cICP", b"\x09\x10\0\1")],
+    }
+    for name, chunks in odd_colours.items():
+        yield Odd(f"png-{name}", lambda c=chunks: p.png(before=c), p.texture, (NO_COLOURS,))
+    extra["cicp-srgb"] = [(b"cICP", b"\x01\x0d\0\1")]
+    extra["gama-beside-srgb"] = [(b"gAMA", struct.pack(">I", 100_000)), (b"sRGB", b"\0")]
     for name, chunks in extra.items():
         yield Odd(f"png-{name}", lambda c=chunks: p.png(before=c), p.texture)
     yield Odd("png-many-pieces", lambda: p.png(pieces=500), p.texture)
@@ -462,10 +473,10 @@ def _profiles() -> Iterator[Odd]:
         "cut": b"x\0\0" + zlib.compress(sound)[:-20],
         "method-1": b"x\0\1" + zlib.compress(sound),
         "no-name": zlib.compress(sound),
-        "400-mb-bomb": b"x\0\0" + _deflated_zeros(400),
     }
     for name, body in chunks.items():
         yield Odd(f"png-profile-chunk-{name}", lambda b=body: p.png(before=[(b"iCCP", b)]), p.texture, (BAD_PROFILE,))
+    yield Odd("png-profile-400-mb-bomb", lambda: _bomb(b"iCCP", b"x\0\0"), p.texture, (BAD_PROFILE,))
     yield Odd("png-profile-wrong-checksum", _wrong_profile_checksum, p.texture, (BAD_PROFILE,))
 
 
@@ -474,6 +485,10 @@ def _deflated_zeros(megabytes: int) -> bytes:
     packer = zlib.compressobj(9)
     block = bytes(1 << 20)
     return b"".join(packer.compress(block) for _ in range(megabytes)) + packer.flush()
+
+
+def _bomb(kind: bytes, start: bytes) -> bytes:
+    return p.png(before=[(kind, start + _deflated_zeros(400))])
 
 
 def _wrong_profile_checksum() -> bytes:
@@ -517,21 +532,21 @@ def _metadata() -> Iterator[Odd]:
         }
         for name, packet in packets.items():
             yield Odd(f"{format}-xmp-{name}", lambda f=format, x=packet: p.with_metadata(f, xmp=x), pixels, (DROPPED,))
-    texts = {
-        "ztxt-400-mb-bomb": (b"zTXt", b"Comment\0\0" + _deflated_zeros(400)),
-        "itxt-400-mb-bomb": (b"iTXt", b"Comment\0\1\0\0\0" + _deflated_zeros(400)),
-        "text-not-latin": (b"tEXt", b"\xff\xff\xff"),
-    }
-    for name, extra in texts.items():
-        yield Odd(f"png-{name}", lambda e=extra: p.png(before=[e]), p.texture)
-    bombs = {
-        "xmp-400-mb-bomb": (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + _deflated_zeros(400)),
-        "raw-exif-400-mb-bomb": (b"zTXt", b"Raw profile type exif\0\0" + _deflated_zeros(400)),
-        "xmp-cut": (b"iTXt", b"XML:com.adobe.xmp\0\0"),
-        "exif-wrong-kind": (b"eXIf", b"nothing"),
-    }
-    for name, extra in bombs.items():
-        yield Odd(f"png-{name}", lambda e=extra: p.png(before=[e]), p.texture, (DROPPED,))
+    yield Odd("png-ztxt-400-mb-bomb", lambda: _bomb(b"zTXt", b"Comment\0\0"), p.texture)
+    yield Odd("png-itxt-400-mb-bomb", lambda: _bomb(b"iTXt", b"Comment\0\1\0\0\0"), p.texture)
+    yield Odd("png-xmp-400-mb-bomb", lambda: _bomb(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0"), p.texture, (DROPPED,))
+    yield Odd("png-raw-exif-400-mb-bomb", lambda: _bomb(b"zTXt", b"Raw profile type exif\0\0"), p.texture, (DROPPED,))
+    yield Odd("png-text-not-latin", lambda: p.png(before=[(b"tEXt", b"\xff\xff\xff")]), p.texture)
+    yield Odd("png-xmp-cut", lambda: p.png(before=[(b"iTXt", b"XML:com.adobe.xmp\0\0")]), p.texture, (DROPPED,))
+    yield Odd("png-exif-wrong-kind", lambda: p.png(before=[(b"eXIf", b"nothing")]), p.texture, (DROPPED,))
+    for format in ("JPEG", "WEBP"):
+        gain = p.xmp_packet(attributes=' xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0"')
+        yield Odd(f"{format}-hdr-gain-map", lambda f=format, x=gain: p.with_metadata(f, xmp=x), notes=(NO_HDR,))
+    yield Odd(
+        "jpeg-hdr-iso",
+        lambda: p.with_segments(p.jpeg(), (0xE2, b"urn:iso:std:iso:ts:21496:-1\0\0\0\0\0")) + p.jpeg(64, 64),
+        notes=(NO_HDR,),
+    )
     yield Odd(
         "jpeg-two-exif-blocks",
         lambda: p.with_segments(

@@ -57,7 +57,7 @@ def test_round_trip_from_srgb_loses_nothing_to_speak_of(icc: bytes) -> None:
     there = from_srgb(grid, icc)
     assert np.abs(there.astype(int) - grid).max() > 10
     off = np.abs(to_srgb(there, icc).astype(int) - grid)
-    assert off[grid.min(axis=2) >= 40].max() <= 2
+    assert off[grid.min(axis=2) >= 40].max() <= 3
     assert off.max() <= 12  # near black one step of a pure gamma curve is many of sRGB's, which is straight there
     assert off.mean() <= 0.6
 

@@ -66,6 +66,7 @@ def costs(folder: Path) -> dict[str, tuple[str, float, float]]:
     (tools / "first.png").write_bytes(p.png())
     command = [sys.executable, str(tools / "read_all.py"), str(folder), str(tools / "first.png")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stderr == "", "decoders must not talk past us"
     return {name: (outcome, seconds, peak / 1e6) for name, outcome, seconds, peak in json.loads(done.stdout)}
 
 
