@@ -192,11 +192,13 @@ def _background(image: RGB, alpha: Alpha, window: tuple[int, int, int, int]) -> 
     margin = 24
     top, bottom = max(0, y0 - margin), min(alpha.shape[0], y1 + margin)
     left, right = max(0, x0 - margin), min(alpha.shape[1], x1 + margin)
-    outside = (alpha[top:bottom, left:right] == 0).astype(np.float32)
+    # The first pixels beyond the edge often still hold some of the old cloth.
+    near = cv2.dilate((alpha[top:bottom, left:right] > 0).astype(np.uint8), np.ones((5, 5), np.uint8))
+    outside = (near == 0).astype(np.float32)
     pixels = image[top:bottom, left:right].astype(np.float32)
     behind = pixels.copy()
     known = np.zeros(outside.shape, bool)
-    for side in (5, 13, 41):
+    for side in (9, 21, 45):
         weight = cv2.blur(outside, (side, side))
         mean = cv2.blur(pixels * outside[..., None], (side, side))
         usable = (weight > 0.02) & ~known

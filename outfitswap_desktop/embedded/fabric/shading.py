@@ -29,7 +29,7 @@ RIM_SHARE = 0.02
 CREASE_SHARE = 0.012
 """Half the width of the widest crease, as a share of the garment's size."""
 
-RIM_DARKENING = 0.9
+RIM_DARKENING = 0.4
 """How deep (log) the rim may be darker than the cloth beside it: turned hems and contact shadows, not background."""
 
 Bits = NDArray[np.bool_]
@@ -149,17 +149,18 @@ def _spread(channel: F32) -> F32:
 def _print_edges(linear: F32, logs: F32, nearest: NDArray[np.int64], inside: Bits) -> Bits:
     """Where the old cloth's own colour changes (prints, stripes, badges) rather than its light."""
     smooth = cv2.GaussianBlur(linear, (0, 0), 1.0)
-    steady = np.float32(0.012 + 0.08 * float(np.median(luminance(linear)[inside])))
-    ratios = np.log(smooth + steady)
+    lum = luminance(smooth)
+    # A share of luminance in each channel: the weakest channel of a strong dye is mostly noise.
+    steady = 0.25 * lum + np.float32(0.01 + 0.06 * float(np.median(lum[inside])))
+    red, green, blue = (np.log(smooth[..., k] + steady) for k in range(3))
     chroma = np.maximum(
-        _spread(cv2.medianBlur(ratios[..., 0] - ratios[..., 1], 5).ravel()[nearest]),
-        _spread(cv2.medianBlur(ratios[..., 2] - ratios[..., 1], 5).ravel()[nearest]),
+        _spread(cv2.medianBlur(red - green, 5).ravel()[nearest]),
+        _spread(cv2.medianBlur(blue - green, 5).ravel()[nearest]),
     )
-    closed = _without_creases(logs, inside)
-    step = _spread(lightness(np.exp(closed))) > LIGHTNESS_STEP
-    jump = np.where(step, _spread(closed), 0.0)
-    strong = (chroma > CHROMA_STRONG) | (jump > LUMA_STRONG)
-    weak = (chroma > CHROMA_WEAK) | (jump > LUMA_WEAK)
+    jump = _luma_jumps(logs, inside)
+    usual = 3.0 * float(np.median(chroma[inside])), 3.0 * float(np.median(jump[inside]))
+    strong = (chroma > max(CHROMA_STRONG, 1.5 * usual[0])) | (jump > max(LUMA_STRONG, 1.5 * usual[1]))
+    weak = (chroma > max(CHROMA_WEAK, usual[0])) | (jump > max(LUMA_WEAK, usual[1]))
     count, labels = cv2.connectedComponents(weak.astype(np.uint8), connectivity=8)
     seeded = np.zeros(count, bool)
     seeded[np.unique(labels[strong & inside])] = True
@@ -167,12 +168,36 @@ def _print_edges(linear: F32, logs: F32, nearest: NDArray[np.int64], inside: Bit
     return seeded[labels]
 
 
-def _without_creases(logs: F32, inside: Bits) -> F32:
-    """`logs` with thin dark lines closed: creases and seams are narrow and dark, and no print."""
-    radius = max(1, round(CREASE_SHARE * float(np.sqrt(np.count_nonzero(inside)))))
+def _luma_jumps(logs: F32, inside: Bits) -> F32:
+    """Steps of log luminance that are too sharp for light: those of wide areas, and those of anything that outshines its surroundings.
+
+    Thin dark lines are creases and seams, no print; thin bright ones are print.
+    """
+    size = float(np.sqrt(np.count_nonzero(inside)))
+    radius = max(1, round(CREASE_SHARE * size))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    closed: F32 = cv2.morphologyEx(logs, cv2.MORPH_CLOSE, kernel)
-    return closed
+    closed = cv2.morphologyEx(logs, cv2.MORPH_CLOSE, kernel)
+    wide = np.where(_spread(lightness(np.exp(closed))) > LIGHTNESS_STEP, _spread(closed), 0.0)
+    around = _median(logs, max(5, round(0.12 * size)))
+    bright = cv2.dilate(np.clip(logs - around, 0.0, None), np.ones((5, 5), np.uint8)) > LUMA_WEAK
+    step = _spread(logs)
+    fine = np.where(bright & (_spread(lightness(np.exp(logs))) > LIGHTNESS_STEP), step, 0.0)
+    jumps: F32 = np.maximum(wide, fine).astype(np.float32)
+    return jumps
+
+
+def _median(logs: F32, reach: int) -> F32:
+    """Running median over about `reach` pixels, made small and in 256 steps: OpenCV's large median is for bytes."""
+    height, width = logs.shape
+    step = max(1, reach // 12)
+    small = cv2.resize(logs, (max(3, width // step), max(3, height // step)), interpolation=cv2.INTER_AREA)
+    low, high = float(small.min()), float(small.max())
+    span = max(high - low, 1e-3)
+    levels = ((small - low) * (255.0 / span)).astype(np.uint8)
+    side = max(3, (reach // step) | 1)
+    middle = cv2.medianBlur(levels, side).astype(np.float32) * np.float32(span / 255.0) + np.float32(low)
+    running: F32 = cv2.resize(middle, (width, height), interpolation=cv2.INTER_LINEAR)
+    return running
 
 
 def _without_slivers(inside: Bits, edges: Bits) -> Bits:
@@ -268,7 +293,7 @@ def _mode(values: F32) -> float:
 
 
 def _noise(image: RGB, alpha: Alpha, offset: float) -> tuple[float, float]:
-    """Noise of log luminance at full size (Immerkaer 1996, with a median), and the share of the finest scale to keep."""
+    """Noise of log luminance at full size (Immerkaer 1996), and the share of the finest scale to keep."""
     height, width = alpha.shape
     rows = np.linspace(0, max(0, height - 64), 6).astype(int)
     found = []
@@ -282,7 +307,8 @@ def _noise(image: RGB, alpha: Alpha, offset: float) -> tuple[float, float]:
         found.append(np.abs(cv2.filter2D(logs, cv2.CV_32F, kernel))[full])
     if not found:
         return 0.0, 1.0
-    noise = float(np.median(np.concatenate(found))) / 0.6745 / 6.0
+    # The mean, not the median: compressed dark areas are flat with rare steps.
+    noise = float(np.mean(np.concatenate(found))) * float(np.sqrt(np.pi / 2)) / 6.0
     return noise, float(np.clip(0.035 / max(noise, 1e-6), 0.45, 1.0))
 
 

@@ -17,11 +17,14 @@ from outfitswap_desktop.embedded.fabric.shading import Shading
 SPANNING_CM = 40.0
 """Tiles at least this tall are no repeats: they span the garment."""
 
-KNEE = 0.72
-"""Luminance from which light rolls off towards white."""
+KNEE = 0.93
+"""Luminance from which light rolls off towards white; tones are made to fit below, highlights may not."""
 
-FUZZ = 0.012
-"""White light mirrored by fibres, as luminance at mid-tones (cloth reflects 1 to 2 % at its surface whatever its dye)."""
+FUZZ = 0.22
+"""How fast lit folds turn greyer and deep ones richer: fibres mirror a little white light whatever their dye."""
+
+PATTERN_CONTRAST = 0.88
+"""Exponent on a pattern's luminance about its mean, so that folds stay visible over it."""
 
 Bits = NDArray[np.bool_]
 
@@ -64,19 +67,37 @@ class Painter:
     def __init__(
         self, design: Design, cloth: Cloth, taken: Shading, bent: Relief, *, pixels_per_cm: float, gain: F32 | None = None
     ) -> None:
-        self._made = (design, cloth, taken, bent)
-        self._per_cm = pixels_per_cm
         self.design = design
         self.solid = design.pattern == "solid" and design.swatch is None
         self._wanted = wanted(design.colours[0])
         self._gain = np.ones(3, np.float32) if gain is None else gain
-        self._texture = Texture(cloth, bent.light, pixels_per_cm=pixels_per_cm)
-        self._micro = self._micro_depth(bent)
         self._tone = self._contrast(taken, bent)
+        self._texture = Texture(cloth, bent.light, pixels_per_cm=pixels_per_cm)
+        self._micro = 0.0
+        self._moderate(self._folds_spread(taken))
 
-    def _micro_depth(self, bent: Relief) -> float:
-        """Contrast of the weave's own relief: enough to be seen, never so much that it hides the folds."""
-        return float(min(0.5 * self.design.material.micro_depth, 0.45 * bent.contrast + 0.01))
+    def _folds_spread(self, taken: Shading) -> float:
+        """Spread of the folds as they will be painted, high-passed at 2 % of the garment's size."""
+        toned = self._tone(taken.folds)
+        sigma = max(1.5, 0.02 * float(np.sqrt(np.count_nonzero(taken.inside))))
+        weight = taken.inside.astype(np.float32)
+        mean = cv2.GaussianBlur(toned * weight, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)
+        return float(np.std((toned - mean)[taken.inside]))
+
+    def _moderate(self, folds: float) -> None:
+        """Keep the weave's contrast below that of the folds, more so the finer the cloth, and a pattern's within reason."""
+        depth = self.design.material.micro_depth
+        self._micro = 0.35 * depth
+        if not self.solid:
+            self._micro = min(self._micro, 0.5 * folds + 0.01)
+            self._texture.soften_pattern(PATTERN_CONTRAST)
+            return
+        share = float(np.interp(depth, (0.12, 0.40, 0.60), (0.30, 0.95, 1.8)))
+        limit = max(share * folds, 0.012)
+        found = self._texture.spread(self._micro)
+        if found > limit:
+            self._micro *= limit / found
+            self._texture.soften(limit / found)
 
     def _contrast(self, taken: Shading, bent: Relief) -> Tone:
         """How strongly the photo's shading is repeated: dark cloth shows more contrast than white, flat photos get some back."""
@@ -90,7 +111,7 @@ class Painter:
         if not self.solid:
             gain *= 1.12
         depth = float(-np.log(np.clip(material.light_floor, 0.02, 0.6))) + 0.4
-        headroom = float(np.clip(np.log(1.12 / max(bright, 0.02)), 0.16, 1.5))
+        headroom = float(np.clip(np.log(1.02 / max(bright, 0.02)), 0.12, 1.6))
         return Tone(gain, depth, headroom)
 
     def calibrated(self, sample: Fields, cloth: Bits) -> Painter:
@@ -124,24 +145,24 @@ class Painter:
             shade = shade + np.float32(self._micro) * np.clip(relief, -2.5, 2.5)
         if material.sheen > 0:
             shade = shade + np.float32(material.sheen) * (np.float32(1.1) * points.slope - np.float32(0.25))
-        shine = np.exp(shade)[:, None]
-        lit = albedo * self._gain * shine
-        # Fibres mirror a little white light whatever their dye: lit folds of dark cloth are greyer, deep ones richer.
-        lit += np.float32(FUZZ) * (shine - 1.0)
+        lit = albedo * self._gain * np.exp(shade)[:, None]
+        grey = light.luminance(lit)[:, None]
+        lit += (grey - lit) * np.clip(np.float32(FUZZ) * shade, -0.12, 0.2)[:, None]
         if material.specular > 0:
-            lit += self._highlights(points, albedo)
+            lit += self._highlights(points, albedo, shade)
         return light.into_gamut(np.ascontiguousarray(lit, dtype=np.float32), knee=KNEE)
 
-    def _highlights(self, points: Fields, albedo: F32) -> F32:
-        """Mirror-like light on ridges that face the light; tight for glossy materials."""
+    def _highlights(self, points: Fields, albedo: F32, shade: F32) -> F32:
+        """Mirror-like light that grows by a constant factor up the ridges of folds, faster on glossy materials.
+
+        Growing so, it stays in step with the folds' own log shading instead of sitting on them in patches.
+        """
         material = self.design.material
-        start = 0.1 + 0.9 * material.gloss
-        width = 2.2 - 1.5 * material.gloss
-        rise = np.clip((points.ridge - start) / width, 0.0, 1.0)
-        rise = rise * rise * (3.0 - 2.0 * rise) * (1.0 - 0.6 * points.turn)
+        rise = np.float32(0.7 + 0.9 * material.gloss) * points.ridge + np.float32(0.6) * shade
+        rise = np.minimum(rise, 2.6) - np.float32(0.5) * points.turn
         tint = 0.5 + 0.5 * albedo / np.maximum(albedo.max(axis=1, keepdims=True), 1e-3)
-        strength = material.specular * (0.10 + 0.35 * float(np.sqrt(light.luminance(self._wanted))))
-        return np.float32(strength) * rise[:, None] * tint
+        strength = material.specular * (0.008 + 0.05 * float(light.luminance(self._wanted)))
+        return np.float32(strength) * np.exp(rise)[:, None] * tint
 
     def paint(self, points: Fields) -> NDArray[np.uint8]:
         """sRGB bytes (n, 3)."""
@@ -153,8 +174,8 @@ def wanted(colour: tuple[int, int, int]) -> F32:
     linear = light.decode_bytes(np.asarray(colour, np.uint8))
     lum = float(light.luminance(linear))
     tone = float(light.lightness(np.asarray(lum, np.float32)))
-    if tone > 88.0:
-        return linear * np.float32(light.luminance_of(88.0 + 0.6 * (tone - 88.0)) / lum)
+    if tone > 86.0:
+        return linear * np.float32(light.luminance_of(86.0 + 0.53 * (tone - 86.0)) / lum)
     return _lifted(linear)
 
 
@@ -162,8 +183,8 @@ def _lifted(linear: F32) -> F32:
     """Near-black cloth reflects a little: without that no fold could be seen in it."""
     lum = light.luminance(linear)
     tone = light.lightness(lum)
-    floor = np.float32(light.luminance_of(7.0) / 8.0)
-    return linear + (floor * np.clip(8.0 - tone, 0.0, 8.0))[..., None]
+    floor = np.float32(light.luminance_of(8.0) / 10.0)
+    return linear + (floor * np.clip(10.0 - tone, 0.0, 10.0))[..., None]
 
 
 def _encoded(linear: F32) -> F32:
@@ -182,10 +203,35 @@ class Texture:
         full = np.ascontiguousarray(np.concatenate(layers, axis=2), dtype=np.float32)
         self._cm = cloth.cm
         self._spans = cloth.cm[1] >= SPANNING_CM
-        self._levels = _pyramid(full)
         height, width = full.shape[:2]
         per_pixel = max(width / cloth.cm[0], height / cloth.cm[1]) / pixels_per_cm
         self._base = float(np.log2(max(per_pixel, 1e-3)))
+        self._levels = _pyramid(full)
+
+    def _seen(self) -> F32:
+        """The level of the pyramid that most of the picture shows."""
+        return self._levels[int(np.clip(round(self._base), 0, len(self._levels) - 1))]
+
+    def spread(self, micro: float) -> float:
+        """Spread of log luminance at the size at which the cloth is seen, with the relief's shading `micro` times its own."""
+        seen = self._seen()
+        logs = np.log(light.luminance(np.ascontiguousarray(seen[..., :3])) + 1e-3)
+        if self._relief:
+            logs = logs + np.float32(micro) * seen[..., 3]
+        return float(logs.std())
+
+    def soften(self, share: float) -> None:
+        """Bring the albedo nearer to its mean: `share` 0..1 of its contrast stays."""
+        mean = self._levels[0][1:-1, 1:-1, :3].mean(axis=(0, 1))
+        for level in self._levels:
+            level[..., :3] = mean + np.float32(share) * (level[..., :3] - mean)
+
+    def soften_pattern(self, exponent: float) -> None:
+        """Raise luminance about its geometric mean to `exponent`, chromaticity kept."""
+        middle = np.log(light.luminance(np.ascontiguousarray(self._levels[0][..., :3])) + 1e-3).mean()
+        for level in self._levels:
+            logs = np.log(light.luminance(np.ascontiguousarray(level[..., :3])) + 1e-3)
+            level[..., :3] *= np.exp(np.float32(exponent - 1.0) * (logs - middle))[..., None]
 
     def at(self, points: Fields) -> tuple[F32, F32 | None]:
         """Linear albedo (n, 3) and relief shading (n,) at `points`."""
