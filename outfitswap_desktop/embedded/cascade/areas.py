@@ -68,10 +68,10 @@ class Canvas:
         x0, y0, x1, y1 = figure.box
         self._shape = (photo.shape[0], photo.shape[1])
         self._figure = figure
-        crop = photo[y0:y1, x0:x1]
+        crop: RGB = photo[y0:y1, x0:x1]
         shrink = min(1.0, float(np.sqrt(EDGE_PIXELS / (crop.shape[0] * crop.shape[1]))))
         if shrink < 1:
-            crop = cv2.resize(crop, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+            crop = np.asarray(cv2.resize(crop, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), np.uint8)
         self._guide = np.ascontiguousarray(crop)
         self._filter = GuidedFilter(figure.picture, max(2, round(0.04 * figure.unit)), eps=2e-4)
 

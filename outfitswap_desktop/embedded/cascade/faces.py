@@ -59,7 +59,9 @@ def find_faces(photo: RGB, *, cancel: CancelToken) -> tuple[Face, ...]:
     cascade = _cascade()
     height, width = photo.shape[:2]
     scale = min(1.0, SEARCH_SIDE / max(height, width))
-    small = photo if scale == 1 else cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small: RGB = photo
+    if scale < 1:
+        small = np.asarray(cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
     chroma = skin_chroma(small)
     colourless = bool(np.percentile(np.ptp(small.astype(np.int16), axis=2), 95) < 12)
     needed = LEAST_HITS_GREY if colourless else LEAST_HITS
@@ -81,11 +83,11 @@ def find_faces(photo: RGB, *, cancel: CancelToken) -> tuple[Face, ...]:
 
 def _search(cascade: Any, small: RGB, turn: int, *, least: int) -> list[Box3]:
     """Candidate windows of the small picture turned by `turn` degrees, with at least `least` hits, the likeliest first."""
-    grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
+    grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
     height, width = grey.shape
     there = cv2.getRotationMatrix2D((width / 2, height / 2), turn, 1.0)
     if turn:
-        grey = np.asarray(cv2.warpAffine(grey, there, (width, height), borderMode=cv2.BORDER_REPLICATE))
+        grey = np.asarray(cv2.warpAffine(grey, there, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8)
     back = cv2.invertAffineTransform(there)
     found = _groups(_windows(cascade, grey, least=SMALLEST, most=max(height, width), step=1.2))
     boxes = [box for box, hits in found if hits >= least][:CANDIDATES]
@@ -95,10 +97,11 @@ def _search(cascade: Any, small: RGB, turn: int, *, least: int) -> list[Box3]:
 
 def _cascade() -> Any:
     try:
-        from skimage.data import lbp_frontal_face_cascade_filename
+        from skimage import data
         from skimage.feature import Cascade
 
-        return Cascade(lbp_frontal_face_cascade_filename())
+        trained: Any = data.lbp_frontal_face_cascade_filename
+        return Cascade(trained())
     except (ImportError, OSError, RuntimeError) as problem:
         raise NotAvailable(
             "The face cascade of scikit-image cannot be loaded.",
@@ -162,19 +165,22 @@ def _variants(photo: RGB, box: Box3) -> Iterator[tuple[int, NDArray[np.uint8], N
     side = round(2.2 * CLOSE_FACE)
     x, y, reach = box[0], box[1], 1.6 * box[2]
     x0, y0 = max(0, int(x - reach)), max(0, int(y - reach))
-    crop = photo[y0 : int(y + reach) + 1, x0 : int(x + reach) + 1]
+    grey = cv2.cvtColor(
+        np.ascontiguousarray(photo[y0 : int(y + reach) + 1, x0 : int(x + reach) + 1]), cv2.COLOR_RGB2GRAY
+    )
     shrink = min(1.0, 2 * zoom)
-    crop = cv2.resize(crop, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA) if shrink < 1 else crop
-    grey = cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_RGB2GRAY)
+    if shrink < 1:
+        grey = cv2.resize(grey, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
     for roll in ROLLS:  # the likeliest first
-        turn = cv2.getRotationMatrix2D(((x - x0) * shrink, (y - y0) * shrink), roll, zoom / shrink)
-        turn[:, 2] += side / 2 - np.array([(x - x0) * shrink, (y - y0) * shrink])
+        middle = ((x - x0) * shrink, (y - y0) * shrink)
+        turn = np.asarray(cv2.getRotationMatrix2D(middle, roll, zoom / shrink), np.float64)
+        turn[:, 2] += side / 2 - np.asarray(middle)
         view = cv2.warpAffine(grey, turn, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        back = cv2.invertAffineTransform(turn) / shrink
+        back = np.asarray(cv2.invertAffineTransform(turn), np.float64) / shrink
         back[:, 2] += (x0, y0)
         mirror = back @ np.array([[-1.0, 0, side - 1], [0, 1, 0], [0, 0, 1]])
-        yield roll, np.asarray(view), back
-        yield roll, np.ascontiguousarray(view[:, ::-1]), mirror
+        yield roll, np.asarray(view, np.uint8), back
+        yield roll, np.ascontiguousarray(view[:, ::-1], np.uint8), np.asarray(mirror, np.float64)
 
 
 def _look_closely(cascade: Any, photo: RGB, box: Box3) -> Face | None:
@@ -184,7 +190,9 @@ def _look_closely(cascade: Any, photo: RGB, box: Box3) -> Face | None:
         if number == EARLY_VIEWS and len(windows) < EARLY_HITS:
             return None
         zoom = float(np.hypot(back[0, 0], back[1, 0]))
-        for x, y, size in _windows(cascade, view, least=round(0.6 * CLOSE_FACE), most=round(1.6 * CLOSE_FACE), step=1.1):
+        for x, y, size in _windows(
+            cascade, view, least=round(0.6 * CLOSE_FACE), most=round(1.6 * CLOSE_FACE), step=1.1
+        ):
             px, py = back @ np.array([x, y, 1.0])
             windows.append((float(px), float(py), size * zoom))
             rolls.append(roll)
@@ -193,8 +201,8 @@ def _look_closely(cascade: Any, photo: RGB, box: Box3) -> Face | None:
         return None
     middle = groups[0][0]
     members = [i for i, window in enumerate(windows) if _same(window, middle)]
-    x, y, size = _median([windows[i] for i in members])
-    return Face(x, y, size, roll=float(np.mean([rolls[i] for i in members])), hits=len(members))
+    x, y, size = np.mean([windows[i] for i in members], axis=0)
+    return Face(float(x), float(y), float(size), roll=float(np.mean([rolls[i] for i in members])), hits=len(members))
 
 
 def _distinct(faces: list[Face]) -> list[Face]:

@@ -18,10 +18,11 @@ COMPONENTS = (6, 3, 3, 5, 4, 3)
 COLOUR_WEIGHT = 0.6
 """Weight of a log likelihood against the log prior: neighbouring pixels are not independent witnesses."""
 PLACE_WEIGHT, PLACE_SOFT = 0.5, 0.25
+"""Weight of the usual body width beside GrabCut's answer, and the width of its edge in face windows."""
 ROUNDS = 3
 LIKE_FACE = 0.3
 """How much likelier bare skin is where the colour is the face's and the garments' is not."""
-LEAST_LEGS = 4.0
+LEAST_LEGS = 4.08
 """A picture that ends above this height shows too little below the waist to tell a bottom from a top."""
 Bool = NDArray[np.bool_]
 
@@ -59,14 +60,16 @@ def label(figure: Figure, inside: Bool) -> Labels:
     soles = _soles(figure, inside)
     skin_like = like_face(figure, lab)
     samples = _samples(figure, inside, skin_like=skin_like, soles=soles)
-    bare = skin_like & ~_mostly(samples[TOP] | samples[BOTTOM], skin_like)
+    skin_coloured_cloth = _mostly(samples[TOP] | samples[BOTTOM], skin_like)
+    bare = np.zeros_like(skin_like) if skin_coloured_cloth else skin_like
     prior = _prior(figure, inside, soles=soles, skin_like=bare, seen=[bool(np.count_nonzero(s) >= 40) for s in samples])
     smooth = GuidedFilter(figure.picture, max(2, round(0.05 * figure.unit)), eps=4e-4)
-    mixtures: list[colours.Mixture | None] = []
+    reach = max(3, round(0.3 * figure.unit)) | 1
+    near = cv2.dilate(inside.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
     probability = prior
     for turn in range(ROUNDS):
         mixtures = [_fitted(lab[s], COMPONENTS[i]) for i, s in enumerate(samples)]
-        probability = _judged(lab, prior, mixtures=mixtures, smooth=smooth)
+        probability = _judged(lab, prior, mixtures=mixtures, smooth=smooth, near=near)
         if turn + 1 < ROUNDS:
             samples = _sure(probability, samples, skin_like=skin_like)
     return Labels(probability, _alike(lab, samples), soles)
@@ -76,15 +79,19 @@ def _fitted(picked: F32, components: int) -> colours.Mixture | None:
     return colours.fit(picked, components) if len(picked) >= 40 else None
 
 
-def _judged(lab: F32, prior: F32, *, mixtures: list[colours.Mixture | None], smooth: GuidedFilter) -> F32:
-    flat = lab.reshape(-1, 3)
-    score = np.log(prior)
+def _judged(lab: F32, prior: F32, *, mixtures: list[colours.Mixture | None], smooth: GuidedFilter, near: Bool) -> F32:
+    """Probability (6, h, w) from colours and prior; everything that is not `near` the silhouette is background."""
+    flat = lab[near]
+    score = np.log(prior[:, near])
     for i, mixture in enumerate(mixtures):
-        values = mixture.log_likelihood(flat) if mixture is not None else colours.flat(flat)
-        score[i] += COLOUR_WEIGHT * values.reshape(lab.shape[:2])
+        score[i] += COLOUR_WEIGHT * (mixture.log_likelihood(flat) if mixture is not None else colours.flat(flat))
+        if mixture is None and i >= HAIR:
+            score[i] = -50.0
     score -= score.max(axis=0)
-    raw = np.exp(score)
-    raw /= raw.sum(axis=0)
+    shares = np.exp(score)
+    raw = np.zeros_like(prior)
+    raw[BACKGROUND] = 1
+    raw[:, near] = shares / shares.sum(axis=0)
     soft = np.stack([np.clip(smooth(layer), 0, 1) for layer in raw])
     return np.asarray(soft / np.maximum(soft.sum(axis=0), 1e-6), np.float32)
 
@@ -153,7 +160,9 @@ def _prior(figure: Figure, inside: Bool, *, soles: float | None, skin_like: Bool
     neck = step(-v, -1.0, 0.1) * step(-across, -0.55, 0.08)
     arms = step(across, 0.9, 0.12) * step(v, 1.6, 0.2) * step(-v, -4.8, 0.4)
     hands = step(v, 2.9, 0.2) * step(-v, -5.2, 0.3) * step(across, 0.3, 0.1)
-    bare = np.clip(0.04 + 0.5 * neck + 0.3 * arms + 0.1 * hands + 0.06 * step(v, 4.6, 0.5) + LIKE_FACE * skin_like, 0, 0.75)
+    bare = np.clip(
+        0.04 + 0.5 * neck + 0.3 * arms + 0.1 * hands + 0.06 * step(v, 4.6, 0.5) + LIKE_FACE * skin_like, 0, 0.75
+    )
     face = step(-np.hypot(figure.u / 0.45, (v - 0.05) / 0.55), -1.0, 0.07)
     long_hair = 0.08 * step(-v, -1.6, 0.3) * step(-across, -1.0, 0.15)
     cloth = np.clip(below * (1 - bare - long_hair), 0, 1)

@@ -51,7 +51,8 @@ class CascadeSegmenter:
             raise _no_zone(zones, regions)
         shape = (photo.shape[0], photo.shape[1])
         persons = tuple(
-            Person(i + 1, person_box(f, shape), confidence=_certainty(f), evidence=("face",)) for i, f in enumerate(faces)
+            Person(i + 1, person_box(f, shape), confidence=_certainty(f), evidence=("face",))
+            for i, f in enumerate(faces)
         )
         lowest = float(guess.figure.v.max())
         notes = (GUESSED, OUTER_IS_TOP) if Zone.OUTER in regions else (GUESSED,)
@@ -111,7 +112,9 @@ def _protected(guess: _Guess, canvas: areas.Canvas) -> tuple[ProtectedArea, ...]
         ("shoes", areas.shoes(guess.figure, guess.labels), 0.25),
     ]
     return tuple(
-        ProtectedArea(name, canvas.mask(area, threshold=0.4), confidence) for name, area, confidence in found if area.any()
+        ProtectedArea(name, canvas.mask(area, threshold=0.4), confidence)
+        for name, area, confidence in found
+        if area.any()
     )
 
 
@@ -122,9 +125,7 @@ def _union(protected: tuple[ProtectedArea, ...], shape: tuple[int, ...]) -> Mask
     return union
 
 
-def _regions(
-    guess: _Guess, canvas: areas.Canvas, *, zones: frozenset[Zone] | None, keep: Mask
-) -> dict[Zone, Region]:
+def _regions(guess: _Guess, canvas: areas.Canvas, *, zones: frozenset[Zone] | None, keep: Mask) -> dict[Zone, Region]:
     """The wanted zones that are there; outer only when it was asked for."""
     wanted = zones if zones is not None else frozenset(Zone) - {Zone.OUTER}
     layers = {Zone.TOP: areas.TOP_LAYERS, Zone.OUTER: areas.TOP_LAYERS, Zone.BOTTOM: areas.BOTTOM_LAYERS}

@@ -45,7 +45,9 @@ def cut(figure: Figure, others: list[tuple[float, float, float]]) -> NDArray[np.
     cv2.setRNGSeed(7)
     picture = cv2.bilateralFilter(figure.picture, 5, 18, 3)
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    cv2.grabCut(bgr, labels, None, back, fore, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    fore_seeds = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+    if not fore_seeds.all():  # a face that fills the picture leaves no background to learn
+        cv2.grabCut(bgr, labels, (0, 0, 1, 1), back, fore, ROUNDS, cv2.GC_INIT_WITH_MASK)
     inside = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).astype(np.uint8)
     kernel = np.ones((3, 3), np.uint8)
     inside = np.asarray(cv2.morphologyEx(inside, cv2.MORPH_OPEN, kernel), np.uint8)
