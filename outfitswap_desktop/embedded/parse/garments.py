@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from outfitswap_desktop.core.arrays import F32, Mask
 from outfitswap_desktop.core.zones import Zone
-from outfitswap_desktop.embedded.parse import waist
+from outfitswap_desktop.embedded.parse import layers, waist
 from outfitswap_desktop.embedded.parse.labelling import Labelling
 from outfitswap_desktop.embedded.parse.parts import BOTTOM, TOP, Figure, PartMap
+from outfitswap_desktop.embedded.parse.seeds import Bool
 
 CRUMB = 0.03
 """Pieces smaller than this share of a garment's largest piece are dropped."""
@@ -17,21 +20,69 @@ HOLE = 0.03
 """Holes smaller than this share of the squared shoulder width are filled; larger ones show what is behind an arm."""
 
 
-def cloth_maps(state: Labelling, figure: Figure, parts: PartMap) -> dict[Zone, F32]:
-    """Soft maps (h, w) of top, bottom and full: the waistline decides on the trunk and thighs, the labels elsewhere."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Garments:
+    """Soft maps (h, w) per zone that could be told, and what was seen of their arrangement.
+
+    `layered`: an open outer layer over another top. `one_piece`: trunk and thighs look like one material.
+    """
+
+    maps: dict[Zone, F32]
+    layered: bool
+    one_piece: bool
+
+
+def find_garments(state: Labelling, figure: Figure, parts: PartMap, *, bare: F32) -> Garments:
+    """Sort the cloth of the labelling into zones: the waistline decides on the trunk, the labels elsewhere.
+
+    `bare` (h, w) marks arms without sleeve: cloth there is what lies behind them.
+    """
     top, bottom = state.probability[TOP], state.probability[BOTTOM]
     cloth = top + bottom
     arms = sum(parts.weights[name] for name in ("upper_arm", "forearm", "hand") if name in parts.weights)
-    central = np.asarray(np.clip(1 - 1.2 * np.asarray(arms), 0, 1), np.float32)
-    below = waist.below_waist(figure, state.likelihood, np.asarray(cloth * central, np.float32), lab=state.lab)
+    central = np.asarray(np.clip(1 - 1.2 * np.asarray(arms) * (1 - bare), 0, 1), np.float32)
+    line = waist.find_waist(figure, state.likelihood, np.asarray(cloth * central, np.float32), lab=state.lab)
+    seen_below = np.count_nonzero((figure.down() > 1.0) & (cloth > 0.5)) / figure.unit**2
+    one_colour = line.contrast < 0.15 and line.apart < 0.3
+    no_line = seen_below < 0.35 and line.contrast < 0.25
     on_trunk = central > 0.5
+    below = np.zeros_like(line.below) if no_line else line.below
+    below = _without_tails(below, state, figure, apart=line.apart, cloth=cloth)
     upper = np.where(on_trunk, cloth * ~below, top)
     lower = np.where(on_trunk, cloth * below, bottom)
-    return {
-        Zone.TOP: cleaned(np.asarray(upper, np.float32), figure.unit),
-        Zone.BOTTOM: cleaned(np.asarray(lower, np.float32), figure.unit),
-        Zone.FULL: cleaned(np.asarray(cloth, np.float32), figure.unit),
-    }
+    if no_line:
+        upper, lower = cloth, np.zeros_like(cloth)
+    unit = figure.unit
+    clean_upper = cleaned(np.asarray(upper, np.float32), unit)
+    full = cleaned(np.asarray(cloth, np.float32), unit)
+    maps = {Zone.BOTTOM: cleaned(np.asarray(lower, np.float32), unit), Zone.FULL: full, Zone.DRESS: full}
+    inner = layers.inner_layer(state, figure, parts, upper=clean_upper > 0.5)
+    if inner is None:
+        maps[Zone.TOP] = maps[Zone.OUTER] = clean_upper
+    else:
+        maps[Zone.TOP] = cleaned(np.asarray(np.where(inner, clean_upper, 0), np.float32), unit)
+        maps[Zone.OUTER] = cleaned(np.asarray(np.where(inner, 0, clean_upper), np.float32), unit)
+    thighs = np.count_nonzero((figure.down() > 1.25) & (cloth > 0.5)) / unit**2
+    return Garments(maps, inner is not None, bool(one_colour and thighs > 0.1))
+
+
+def _without_tails(below: Bool, state: Labelling, figure: Figure, *, apart: float, cloth: F32) -> Bool:
+    """Take coat tails out of `below`: pieces under the line that clearly have the top's colours and hang from it."""
+    if apart < 0.5:
+        return below
+    ratio = np.clip(state.likelihood[TOP] - state.likelihood[BOTTOM], -4, 4)
+    soft = state.smooth(np.asarray(np.where(cloth > 0.4, ratio, 0), np.float32))
+    like = below & (soft > 1.2) & (cloth > 0.5)
+    size = max(3, round(0.04 * figure.unit)) | 1
+    like_open = cv2.morphologyEx(like.astype(np.uint8), cv2.MORPH_OPEN, np.ones((size, size), np.uint8))
+    touch = cv2.dilate((~below & (cloth > 0.5)).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(like_open)
+    result = below.copy()
+    for i in range(1, count):
+        piece = labels == i
+        if stats[i, cv2.CC_STAT_AREA] > 0.01 * figure.unit**2 and np.any(piece & touch):
+            result[piece] = False
+    return result
 
 
 def cleaned(soft: F32, unit: float) -> F32:

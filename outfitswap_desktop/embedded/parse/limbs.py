@@ -65,6 +65,19 @@ def apply(figure: Figure, prior: F32, found: list[Change]) -> None:
         prior[SKIN] *= np.exp(np.minimum(side, 0))
 
 
+def bare(figure: Figure, found: list[Change]) -> F32:
+    """Map (h, w) 0..1: inside the reach of an arm, beyond the end of its sleeve."""
+    result = np.zeros(figure.size, np.float32)
+    for change in found:
+        if change.label != TOP:
+            continue
+        a, b, c = (figure.points[i] for i in change.chain)
+        distance = np.minimum(pt.to_capsule(figure.size, a, b), pt.to_capsule(figure.size, b, c))
+        beyond = (_along(figure, change.chain) > change.share + 0.05) & (distance < 0.35 * figure.unit)
+        result = np.maximum(result, beyond.astype(np.float32))
+    return result
+
+
 def _stations(figure: Figure, chain: tuple[int, int, int]) -> F32:
     a, b, c = (figure.points[i] for i in chain)
     first, second = float(np.hypot(*(b - a))), float(np.hypot(*(c - b)))

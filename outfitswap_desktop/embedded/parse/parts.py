@@ -19,8 +19,8 @@ PARTS = ("head", "neck", "trunk", "upper_arm", "forearm", "hand", "thigh", "shin
 # what a part can wear at all matters, the second digit does not.
 SHARES: dict[str, tuple[float, float, float, float, float]] = {
     "head": (0.55, 0.43, 0.01, 0.0, 0.0),
-    "neck": (0.55, 0.10, 0.35, 0.0, 0.0),
-    "trunk": (0.06, 0.02, 0.92, 0.0, 0.0),
+    "neck": (0.68, 0.10, 0.22, 0.0, 0.0),
+    "trunk": (0.045, 0.02, 0.935, 0.0, 0.0),
     "upper_arm": (0.35, 0.01, 0.64, 0.0, 0.0),
     "forearm": (0.55, 0.0, 0.44, 0.01, 0.0),
     "hand": (0.95, 0.0, 0.04, 0.01, 0.0),
@@ -188,8 +188,6 @@ LIMBS: tuple[tuple[str, int, int], ...] = (
     ("shin", p.RIGHT_KNEE, p.RIGHT_ANKLE),
     ("foot", 29, 31),
     ("foot", 30, 32),
-    ("foot", p.LEFT_ANKLE, 31),
-    ("foot", p.RIGHT_ANKLE, 32),
 )
 
 
@@ -244,6 +242,7 @@ def label_prior(figure: Figure, parts: PartMap, person: F32) -> F32:
     down = figure.down()
     upper = 1 / (1 + np.exp(np.clip((down - 0.98) / 0.10, -30, 30)))
     prior = np.zeros((6, *figure.size), np.float32)
+    low = _low_on_shin(figure)
     for name, weight in parts.weights.items():
         skin, hair, top, bottom, shoes = SHARES[name]
         if name in ("trunk", "thigh"):
@@ -257,7 +256,7 @@ def label_prior(figure: Figure, parts: PartMap, person: F32) -> F32:
             prior[BOTTOM] += weight * bottom
         prior[SKIN] += weight * skin
         prior[HAIR] += weight * hair
-        prior[SHOES] += weight * shoes
+        prior[SHOES] += weight * (shoes * low if name == "shin" else shoes)
     high = down < 0.0
     prior[SKIN] += parts.rest * 0.10
     prior[HAIR] += parts.rest * np.where(high, 0.45, 0.02)
@@ -275,6 +274,15 @@ def label_prior(figure: Figure, parts: PartMap, person: F32) -> F32:
     prior *= sure
     prior[BACKGROUND] = 1 - sure
     return prior
+
+
+def _low_on_shin(figure: Figure) -> F32:
+    """Map (h, w): 0 above mid-shin, rising to 1.5 at the ankle; only boots reach higher than that."""
+    best = np.full(figure.size, np.inf, np.float32)
+    for knee, ankle in ((p.LEFT_KNEE, p.LEFT_ANKLE), (p.RIGHT_KNEE, p.RIGHT_ANKLE)):
+        shin = float(np.hypot(*(figure.points[ankle] - figure.points[knee])))
+        best = np.minimum(best, to_capsule(figure.size, figure.points[ankle], figure.points[ankle]) / max(shin, 1.0))
+    return np.asarray(1.5 * np.clip(1 - best / 0.6, 0, 1) ** 2, np.float32)
 
 
 def filled(size: tuple[int, int], corners: F32) -> Mask:

@@ -54,7 +54,7 @@ def _hands(figure: Figure, skin: F32, person: F32) -> F32:
     for wrist, outline in zip((15, 16), pt.hand_outlines(figure), strict=True):
         known = any(float(np.hypot(*(h[0] - figure.points[wrist]))) < 0.45 * figure.unit for h in figure.hands)
         distance = pt.to_polygon(figure.size, outline)
-        close = distance < 0.10 * figure.unit
+        close = distance < 0.14 * figure.unit
         if known:
             result = np.maximum(result, (distance < 0.01 * figure.unit) * np.maximum(skin, 0.6 * person))
         result = np.maximum(result, close * skin)

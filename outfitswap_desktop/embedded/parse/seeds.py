@@ -73,7 +73,9 @@ def first_samples(figure: Figure, lab: F32, person: F32) -> list[Bool]:
         )
         for outline in pt.hand_outlines(figure):
             skin |= (pt.filled(size, outline) > 0) & sure & like
-        for name, start, end in pt.LIMBS:
+        chest = _trunk_core(figure) & sure & ~_forearms(figure)
+        distinct = np.count_nonzero(chest & like) < 0.25 * np.count_nonzero(chest)
+        for name, start, end in pt.LIMBS if distinct else ():
             if name in ("forearm", "shin", "upper_arm"):
                 core = pt.to_capsule(size, figure.points[start], figure.points[end]) < 0.07 * unit
                 limbs |= core & like & sure
@@ -83,8 +85,12 @@ def first_samples(figure: Figure, lab: F32, person: F32) -> list[Bool]:
         start = figure.points[hip] + 0.35 * (figure.points[knee] - figure.points[hip])
         bottom |= pt.to_capsule(size, start, figure.points[knee]) < 0.10 * unit
     bottom &= sure
+    if np.count_nonzero(bottom) < 0.02 * unit**2:
+        bottom |= _hip_band(figure) & sure
     shoes = np.zeros(size, bool)
     for heel, toe in ((29, 31), (30, 32)):
+        if max(figure.points[heel][1], figure.points[toe][1]) > size[0] - 0.03 * unit:
+            continue  # cut off by the picture's edge: what is there is trousers
         shoes |= pt.to_capsule(size, figure.points[heel], figure.points[toe]) < 0.06 * unit
     shoes &= sure
     bottom &= ~shoes & ~top
@@ -117,6 +123,13 @@ def _trunk_core(figure: Figure) -> Bool:
         [upper - out * half, upper + out * half, lower + out * half * 0.9, lower - out * half * 0.9], np.float32
     )
     return pt.filled(figure.size, corners) > 0
+
+
+def _hip_band(figure: Figure) -> Bool:
+    """The seat, for photos that end above the thighs."""
+    down = figure.down()
+    near = pt.to_capsule(figure.size, figure.points[p.LEFT_HIP], figure.points[p.RIGHT_HIP])
+    return np.asarray((down > 1.02) & (down < 1.5) & (near < 0.5 * figure.unit), bool)
 
 
 def _forearms(figure: Figure) -> Bool:

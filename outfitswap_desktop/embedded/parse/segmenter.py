@@ -10,9 +10,10 @@ from outfitswap_desktop.core.arrays import F32, RGB
 from outfitswap_desktop.core.job import CancelToken
 from outfitswap_desktop.core.regions import BodyAxis, Person, ProtectedArea, Region, Segmentation
 from outfitswap_desktop.core.zones import Zone
-from outfitswap_desktop.embedded.parse import garments, labelling, limbs, parts, persons, protect, refine, seeds
+from outfitswap_desktop.embedded.parse import labelling, limbs, parts, persons, protect, refine, seeds
 from outfitswap_desktop.embedded.parse.body import overlap, silhouette
 from outfitswap_desktop.embedded.parse.frame import Frame, cut_frame
+from outfitswap_desktop.embedded.parse.garments import Garments, find_garments
 from outfitswap_desktop.embedded.parse.labelling import Labelling
 from outfitswap_desktop.embedded.parse.parts import Figure
 from outfitswap_desktop.embedded.parse.persons import Candidate
@@ -32,7 +33,7 @@ class Reading:
     figure: Figure
     person: F32
     state: Labelling
-    cloth: dict[Zone, F32]
+    garments: Garments
     agreement: float
 
 
@@ -107,10 +108,11 @@ class MediaPipeSegmenter:
         samples = seeds.first_samples(figure, labelling.lab_of(frame.picture), person)
         state = labelling.label(frame.picture, figure, prior, samples=samples, person=person)
         cancel.check()
-        limbs.apply(figure, state.prior, limbs.changes(figure, state.likelihood, person))
+        sleeves = limbs.changes(figure, state.likelihood, person)
+        limbs.apply(figure, state.prior, sleeves)
         state.judge()
-        cloth = garments.cloth_maps(state, figure, part_map)
-        return Reading(frame, figure, person, state, cloth, overlap(pose.mask, selfie))
+        worn = find_garments(state, figure, part_map, bare=limbs.bare(figure, sleeves))
+        return Reading(frame, figure, person, state, worn, overlap(pose.mask, selfie))
 
     def _second_look(self, picture: RGB, first: Pose) -> Pose:
         """Pose once more on the person's own cut; kept when it shows the same body."""
@@ -195,10 +197,9 @@ def _regions(
     for zone in Zone:
         if zones is not None and zone not in zones:
             continue
-        if zones is None and zone in (Zone.OUTER, Zone.DRESS):
+        if zones is None and not _offered(zone, reading.garments):
             continue
-        source = {Zone.OUTER: Zone.TOP, Zone.DRESS: Zone.FULL}.get(zone, zone)
-        soft = reading.cloth[source]
+        soft = reading.garments.maps[zone]
         if np.count_nonzero(soft > 0.5) < LEAST_AREA * reading.figure.unit**2:
             continue
         mask = refine.full_mask(photo, reading.frame, soft)
@@ -207,6 +208,13 @@ def _regions(
             continue
         found[zone] = Region(zone, mask, refine.alpha_of(mask), _confidence(reading, soft))
     return found
+
+
+def _offered(zone: Zone, worn: Garments) -> bool:
+    """Whether a zone is told without being asked for."""
+    if zone is Zone.OUTER:
+        return worn.layered
+    return worn.one_piece if zone is Zone.DRESS else True
 
 
 def _confidence(reading: Reading, soft: F32) -> float:
