@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from outfitswap_desktop.core.arrays import F32
 from outfitswap_desktop.embedded.fabric.drape import Drape
 
-BEND_CM = 0.45
-"""How far a fold of ordinary height shifts the pattern that runs over it."""
+BEND_CM = 0.32
+"""How far a well-formed fold shifts the pattern that runs over it."""
+
+FULL_FOLD = 0.12
+"""Spread of the folds' log shading at which they count as well formed; flatter ones bend the pattern less."""
 
 PLAUSIBLE_RANGE = 0.55
 """Log range (5th to 95th percentile) of the broad shading on a worn garment in even light; flatter ones get volume added."""
@@ -52,11 +55,12 @@ def read(folds: F32, inside: Bits, drape: Drape) -> Relief:
     contrast = float(np.std((folds - cv2.GaussianBlur(folds, (0, 0), max(1.5, 0.02 * size)))[inside]))
     soft = cv2.GaussianBlur(ridge, (0, 0), max(1.0, 0.012 * size))
     slope = _slope(soft, size)
+    bend = np.float32(BEND_CM * min(1.0, max(0.45, spread / FULL_FOLD)))
     turn = np.abs(sine)
     return Relief(
         ridge=ridge,
-        du=(-BEND_CM * 0.6 * soft).astype(np.float32),
-        dv=(-BEND_CM * soft).astype(np.float32),
+        du=(-0.6 * bend * soft).astype(np.float32),
+        dv=(-bend * soft).astype(np.float32),
         slope=np.clip(np.maximum(turn**3, slope), 0.0, 1.0),
         volume=_volume(base, sine, inside, light),
         light=light,

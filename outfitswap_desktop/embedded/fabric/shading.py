@@ -32,6 +32,9 @@ CREASE_SHARE = 0.012
 RIM_DARKENING = 0.4
 """How deep (log) the rim may be darker than the cloth beside it: turned hems and contact shadows, not background."""
 
+COARSE_STEP = 0.03
+"""Relative light between two byte values from which on the photo's steps show in another cloth."""
+
 Bits = NDArray[np.bool_]
 
 
@@ -95,9 +98,14 @@ def take_apart(image: RGB, alpha: Alpha) -> Shading:
     folds[rim] += np.clip(plain_logs.reshape(logs.shape)[rim] - logs[rim], -RIM_DARKENING, 0.0)
     level = float(np.median(folds[inside]))
     folds -= level
-    noise, gain = _noise(image, alpha, offset)
-    if noise > 0.015:
+    noise = _noise(image, alpha, offset)
+    step = float(_byte_step(lit) / (lit + offset))
+    if step > COARSE_STEP:
+        # Few levels: compression leaves plateaus and blocks that a brighter cloth would show as stains.
+        folds = _guided(folds, radius=max(3, round(0.016 * float(np.sqrt(np.count_nonzero(inside))))), eps=(1.5 * step) ** 2)
+    elif noise > 0.015:
         folds = _guided(folds, radius=2, eps=(2.0 * noise) ** 2)
+    gain = float(np.clip(min(0.035 / max(noise, 1e-6), 1.15 - 10.0 * step), 0.45, 1.0))
     keep = cv2.erode(plain.astype(np.float32), np.ones((3, 3), np.uint8))
     return Shading(
         folds=folds,
@@ -292,8 +300,8 @@ def _mode(values: F32) -> float:
     return float(np.median(near))
 
 
-def _noise(image: RGB, alpha: Alpha, offset: float) -> tuple[float, float]:
-    """Noise of log luminance at full size (Immerkaer 1996), and the share of the finest scale to keep."""
+def _noise(image: RGB, alpha: Alpha, offset: float) -> float:
+    """Noise of log luminance at full size (Immerkaer 1996)."""
     height, width = alpha.shape
     rows = np.linspace(0, max(0, height - 64), 6).astype(int)
     found = []
@@ -306,10 +314,15 @@ def _noise(image: RGB, alpha: Alpha, offset: float) -> tuple[float, float]:
         logs = np.log(luminance(decode_bytes(image[strip])) + np.float32(offset))
         found.append(np.abs(cv2.filter2D(logs, cv2.CV_32F, kernel))[full])
     if not found:
-        return 0.0, 1.0
-    # The mean, not the median: compressed dark areas are flat with rare steps.
-    noise = float(np.mean(np.concatenate(found))) * float(np.sqrt(np.pi / 2)) / 6.0
-    return noise, float(np.clip(0.035 / max(noise, 1e-6), 0.45, 1.0))
+        return 0.0
+    return float(np.mean(np.concatenate(found))) * float(np.sqrt(np.pi / 2)) / 6.0
+
+
+def _byte_step(lum: float) -> float:
+    """Linear light between two neighbouring byte values at luminance `lum`."""
+    table = decode_bytes(np.arange(256, dtype=np.uint8))
+    at = int(np.clip(np.searchsorted(table, lum), 1, 255))
+    return float(table[at] - table[at - 1])
 
 
 def _guided(source: F32, *, radius: int, eps: float) -> F32:

@@ -23,6 +23,9 @@ KNEE = 0.93
 FUZZ = 0.22
 """How fast lit folds turn greyer and deep ones richer: fibres mirror a little white light whatever their dye."""
 
+SPARKLING = ("sequin", "lurex")
+"""Small structures made of tiny mirrors."""
+
 PATTERN_CONTRAST = 0.88
 """Exponent on a pattern's luminance about its mean, so that folds stay visible over it."""
 
@@ -92,7 +95,7 @@ class Painter:
             self._micro = min(self._micro, 0.5 * folds + 0.01)
             self._texture.soften_pattern(PATTERN_CONTRAST)
             return
-        share = float(np.interp(depth, (0.12, 0.40, 0.60), (0.30, 0.95, 1.8)))
+        share = float(np.interp(depth, (0.12, 0.40, 0.60), (0.30, 0.95, 3.5)))
         limit = max(share * folds, 0.012)
         found = self._texture.spread(self._micro)
         if found > limit:
@@ -149,19 +152,24 @@ class Painter:
         grey = light.luminance(lit)[:, None]
         lit += (grey - lit) * np.clip(np.float32(FUZZ) * shade, -0.12, 0.2)[:, None]
         if material.specular > 0:
-            lit += self._highlights(points, albedo, shade)
+            lit += self._highlights(points, albedo, shade, relief)
         return light.into_gamut(np.ascontiguousarray(lit, dtype=np.float32), knee=KNEE)
 
-    def _highlights(self, points: Fields, albedo: F32, shade: F32) -> F32:
+    def _highlights(self, points: Fields, albedo: F32, shade: F32, relief: F32 | None) -> F32:
         """Mirror-like light that grows by a constant factor up the ridges of folds, faster on glossy materials.
 
         Growing so, it stays in step with the folds' own log shading instead of sitting on them in patches.
         """
         material = self.design.material
-        rise = np.float32(0.7 + 0.9 * material.gloss) * points.ridge + np.float32(0.6) * shade
-        rise = np.minimum(rise, 2.6) - np.float32(0.5) * points.turn
-        tint = 0.5 + 0.5 * albedo / np.maximum(albedo.max(axis=1, keepdims=True), 1e-3)
-        strength = material.specular * (0.008 + 0.05 * float(light.luminance(self._wanted)))
+        rise = np.float32(0.8 + 1.2 * material.gloss) * points.ridge + np.float32(0.6) * shade
+        rise = np.minimum(rise, 3.2) - np.float32(0.5) * points.turn
+        metal = 0.5
+        if material.micro in SPARKLING and relief is not None:
+            # Each disc mirrors its own way: most stay dull, a few flash.
+            rise = 0.45 * rise + np.float32(1.1) * np.clip(relief, -1.5, 2.5) - np.float32(0.5)
+            metal = 0.85
+        tint = (1.0 - metal) + metal * albedo / np.maximum(albedo.max(axis=1, keepdims=True), 1e-3)
+        strength = material.specular * (0.008 + 0.13 * float(light.luminance(self._wanted)))
         return np.float32(strength) * np.exp(rise)[:, None] * tint
 
     def paint(self, points: Fields) -> NDArray[np.uint8]:
