@@ -160,6 +160,16 @@ def test_a_second_stroke_does_add_to_the_first() -> None:
     assert abs(int(canvas.pixels[100, 100]) - 191) <= 1
 
 
+@pytest.mark.parametrize("other", [Brush(40, hardness=1, opacity=0.5), Brush(40, hardness=0.1), Brush(39, hardness=1)])
+def test_each_stroke_paints_with_its_own_brush(other: Brush) -> None:
+    warm, fresh = MaskCanvas(np.zeros((H, W), np.uint8)), MaskCanvas(np.zeros((H, W), np.uint8))
+    warm.paint(Stroke(Brush(40, hardness=1), (Dab(50, 50, 40),)))
+    warm.undo()
+    for canvas in (warm, fresh):
+        canvas.paint(Stroke(other, (Dab(50, 50, other.size),)))
+    assert np.array_equal(warm.pixels, fresh.pixels)
+
+
 def test_dabs_are_evenly_spaced_however_the_way_was_cut() -> None:
     brush = Brush(20, spacing=0.5)
     once = Stroke.along(brush, [(0, 0, 1), (100, 0, 1)]).dabs
