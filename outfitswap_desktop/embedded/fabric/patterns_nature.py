@@ -46,7 +46,7 @@ def _striped_noise(canvas: Canvas, period_cm: float, *, lean: float, spread: flo
 
 
 def leopard(canvas: Canvas, colours: Colours) -> F32:
-    """Rosettes of 2.5 cm: dark rings broken into blots around a deeper tan, single spots between, on fur that pales in places."""
+    """Rosettes of 2.5 cm: dark rings broken into blots around a deeper tan, single spots between, on fur that pales."""
     scale, ppc = canvas.scale, canvas.pixels_per_cm
     ground, dark = colours[0], colours[-1]
     inner = colours[1] if len(colours) > 2 else mixed(ground, dark, share=0.35)
