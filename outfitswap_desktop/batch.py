@@ -17,8 +17,7 @@ from outfitswap_desktop.core.jobs import Job, RowProblem, plan
 from outfitswap_desktop.core.manifest import read_manifest, read_outfits
 from outfitswap_desktop.errors import Cancelled, GateRefused, KnownError, UsageProblem
 from outfitswap_desktop.runner import Outcome, Runner, companions
-from outfitswap_desktop.safety.sheet import Cell
-from outfitswap_desktop.safety.stages import CheckedSource, ReleasedImage
+from outfitswap_desktop.safety.api import Cell, CheckedSource, ReleasedImage
 
 SUMMARY = "batch-summary.json"
 SHEET_ROWS = 25

@@ -9,7 +9,7 @@ from typing import Any
 from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest
 from outfitswap_desktop.errors import NotAvailable
 from outfitswap_desktop.runner import Runner
-from outfitswap_desktop.safety.sheet import Cell
+from outfitswap_desktop.safety.api import Cell
 
 OUTFITS = (
     ("navy-pinstripe", "navy pinstripe wool"),

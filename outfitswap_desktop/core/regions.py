@@ -123,7 +123,8 @@ class Segmentation:
     def largest_zone(self) -> Zone | None:
         """The garment zone with the most pixels; `full` only when there is no other; None when there is none."""
         garments = [zone for zone in self.regions if zone is not Zone.FULL] or list(self.regions)
-        return max(garments, key=lambda zone: int(np.count_nonzero(self.regions[zone].mask)), default=None)
+        sizes = {zone: int(np.count_nonzero(self.regions[zone].mask)) for zone in garments}
+        return max(sizes, key=lambda zone: sizes[zone], default=None)
 
     def protect_mask(self, shape: tuple[int, int]) -> Mask:
         """Union (H, W) 0/255 of all protected areas."""

@@ -11,6 +11,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from outfitswap_desktop.errors import KnownError
+from outfitswap_desktop.safety.sheet import Cell
+from outfitswap_desktop.safety.stages import CheckedSource, ReleasedImage
+
+__all__ = [
+    "Cell",
+    "CheckResult",
+    "CheckedSource",
+    "GateInfo",
+    "ReleasedImage",
+    "gates",
+    "self_test",
+]
 
 _FACE_FLOOR: Final = 0.5
 _NSFW_CEILING: Final = 0.2
