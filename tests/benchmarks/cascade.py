@@ -111,7 +111,7 @@ def save_overlay(photo: RGB, found: Segmentation, path: Path) -> None:
 
 
 def main() -> int:
-    """Print the table; 2 when there is no photo but the bundled one."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=Path, default=os.environ.get("OUTFITSWAP_TEST_PHOTOS"))
     parser.add_argument("--overlays", type=Path)
