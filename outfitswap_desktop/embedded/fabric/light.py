@@ -71,7 +71,7 @@ def into_gamut(linear: F32, *, knee: float) -> F32:
         rolled = knee + room * (1.0 - np.exp(-(lum[over] - knee) / room))
         linear[over] *= (rolled / lum[over])[:, None]
         lum[over] = rolled
-    peak = linear.max(axis=1)
+    peak = np.maximum(np.maximum(linear[:, 0], linear[:, 1]), linear[:, 2])
     high = peak > 1.0
     if high.any():
         grey = lum[high, None]

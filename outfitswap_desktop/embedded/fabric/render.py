@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -71,13 +72,17 @@ def render(
     left, right = int(columns[0]), int(columns[-1]) + 1
     top, bottom = int(rows[0]), int(rows[-1]) + 1
     step = max(16, STRIP_PIXELS // max(1, right - left))
-    for start in range(top, bottom, step):
+
+    def strip(start: int) -> None:
         if cancel is not None:
             cancel.check()
-        stop = min(bottom, start + step)
-        window = (start, stop, left, right)
-        _paint(out, image, alpha, window, painter=painter, maps=maps)
-        report((stop - top) / (bottom - top))
+        _paint(out, image, alpha, (start, min(bottom, start + step), left, right), painter=painter, maps=maps)
+
+    starts = range(top, bottom, step)
+    # Strips share nothing but the read-only maps, so the order in which two threads paint them does not show.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for done, _ in enumerate(pool.map(strip, starts), start=1):
+            report(done / len(starts))
     return out
 
 
@@ -180,14 +185,14 @@ def _paint(
     view[on] = painted
     soft = on & (cover < 255)
     if soft.any():
-        behind = _background(image, alpha, window)[soft]
+        behind = _background(image, alpha, window, soft)[soft]
         share = (cover[soft].astype(np.float32) / 255.0)[:, None]
         mixed = share * view[soft] + (1.0 - share) * behind
         view[soft] = np.rint(mixed).astype(np.uint8)
 
 
-def _background(image: RGB, alpha: Alpha, window: tuple[int, int, int, int]) -> F32:
-    """Colour (h, w, 3) 0..255 behind the soft edge: mean of what lies beyond it nearby; the photo's own where nothing does."""
+def _background(image: RGB, alpha: Alpha, window: tuple[int, int, int, int], soft: NDArray[np.bool_]) -> F32:
+    """Colour (h, w, 3) 0..255 behind the pixels `soft`: mean of what lies beyond nearby; the photo's own where nothing does."""
     y0, y1, x0, x1 = window
     margin = 24
     top, bottom = max(0, y0 - margin), min(alpha.shape[0], y1 + margin)
@@ -197,11 +202,15 @@ def _background(image: RGB, alpha: Alpha, window: tuple[int, int, int, int]) -> 
     outside = (near == 0).astype(np.float32)
     pixels = image[top:bottom, left:right].astype(np.float32)
     behind = pixels.copy()
-    known = np.zeros(outside.shape, bool)
+    beyond = pixels * outside[..., None]
+    known = np.ones(outside.shape, bool)
+    known[y0 - top : y1 - top, x0 - left : x1 - left] = ~soft
     for side in (9, 21, 45):
         weight = cv2.blur(outside, (side, side))
-        mean = cv2.blur(pixels * outside[..., None], (side, side))
+        mean = cv2.blur(beyond, (side, side))
         usable = (weight > 0.02) & ~known
         behind[usable] = mean[usable] / weight[usable, None]
         known |= usable
+        if known.all():
+            break
     return behind[y0 - top : y1 - top, x0 - left : x1 - left]

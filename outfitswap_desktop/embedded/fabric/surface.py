@@ -168,7 +168,7 @@ class Painter:
             # Each disc mirrors its own way: most stay dull, a few flash.
             rise = 0.45 * rise + np.float32(1.1) * np.clip(relief, -1.5, 2.5) - np.float32(0.5)
             metal = 0.85
-        tint = (1.0 - metal) + metal * albedo / np.maximum(albedo.max(axis=1, keepdims=True), 1e-3)
+        tint = (1.0 - metal) + metal * albedo / np.maximum(_peak(albedo), 1e-3)
         strength = material.specular * (0.008 + 0.13 * float(light.luminance(self._wanted)))
         return np.float32(strength) * np.exp(rise)[:, None] * tint
 
@@ -193,6 +193,11 @@ def _lifted(linear: F32) -> F32:
     tone = light.lightness(lum)
     floor = np.float32(light.luminance_of(8.0) / 10.0)
     return linear + (floor * np.clip(10.0 - tone, 0.0, 10.0))[..., None]
+
+
+def _peak(albedo: F32) -> F32:
+    peak: F32 = np.maximum(np.maximum(albedo[:, 0], albedo[:, 1]), albedo[:, 2])[:, None]
+    return peak
 
 
 def _encoded(linear: F32) -> F32:
