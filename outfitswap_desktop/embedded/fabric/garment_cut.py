@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from outfitswap_desktop.core.arrays import F32, RGB, Mask
 from outfitswap_desktop.core.job import CancelToken
+from outfitswap_desktop.embedded.fabric.tiling import repeat_of
 from outfitswap_desktop.errors import InputRefused, NotAvailable
 
 WORK_SIDE = 420
@@ -135,6 +136,17 @@ def _all_cloth(values: F32) -> bool:
     return bool((np.ptp(measures, axis=0) < np.array([12, 5, 5, 7]) + 0.35 * own).all())
 
 
+def _woven_through(values: F32) -> bool:
+    """True when a pattern repeats both ways from border to border, in each half of the picture alike."""
+    light = _evenly_lit(values)[..., 0]
+    h, w = light.shape
+    for axis, halves in ((0, (light[: h // 2], light[h // 2 :])), (1, (light[:, : w // 2], light[:, w // 2 :]))):
+        repeats = [repeat_of(half, axis=axis) for half in halves]
+        if repeats[0] is None or repeats[1] is None or abs(repeats[0] / repeats[1] - 1) > 0.06:
+            return False
+    return True
+
+
 def _flood_background(values: F32, *, tolerance: float) -> tuple[Bits, bool]:
     """(sure background, plain?): what hangs together with the border and has its colour."""
     h, w = values.shape[:2]
@@ -143,7 +155,8 @@ def _flood_background(values: F32, *, tolerance: float) -> tuple[Bits, bool]:
     upper = ring.copy()
     upper[round(0.6 * h) :] = False
     centres, share = _centres(values[upper], 3)
-    kept = centres[share > 0.18] if (share > 0.18).any() else centres[:1]
+    alike = np.linalg.norm(centres - centres[0], axis=1) < 22
+    kept = centres[alike & (share > 0.1)] if (alike & (share > 0.1)).any() else centres[:1]
     near = _far_from(values, kept) < tolerance
     plain = bool(near[upper].mean() > 0.85)
     _, labels = cv2.connectedComponents(near.astype(np.uint8), connectivity=4)
@@ -329,6 +342,8 @@ def cut_cloth(picture: RGB) -> Cut:
         return Cut(np.full((height, width), 255, np.uint8), "fabric", None)
     head = _head(small)
     background, plain = _flood_background(values, tolerance=8.0 if head is None else 7.0)
+    if head is None and not plain and _woven_through(values):
+        return Cut(np.full((height, width), 255, np.uint8), "fabric", None)
     shape = (size[1], size[0])
     if head is not None:
         mask = _grabbed(small, _worn_seeds(shape, head, background, plain))
