@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -214,3 +214,11 @@ def _background(image: RGB, alpha: Alpha, window: tuple[int, int, int, int], sof
         if known.all():
             break
     return behind[y0 - top : y1 - top, x0 - left : x1 - left]
+
+
+def without_folds(scene: Scene) -> Scene:
+    """The same scene with the photo's light taken away: what is left of a picture made with it is the cloth's own pattern."""
+    taken = scene.shading
+    level = replace(taken, folds=np.zeros_like(taken.folds), keep=np.zeros_like(taken.keep))
+    flat = replace(scene.relief, ridge=np.zeros_like(taken.folds), volume=np.zeros_like(taken.folds))
+    return replace(scene, shading=level, relief=flat)
