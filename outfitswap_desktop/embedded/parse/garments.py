@@ -13,6 +13,7 @@ from outfitswap_desktop.embedded.parse import layers, waist
 from outfitswap_desktop.embedded.parse.labelling import Labelling
 from outfitswap_desktop.embedded.parse.parts import BOTTOM, TOP, Figure, PartMap
 from outfitswap_desktop.embedded.parse.seeds import Bool
+from outfitswap_desktop.embedded.parse.waist import Waist
 
 CRUMB = 0.03
 """Pieces smaller than this share of a garment's largest piece are dropped."""
@@ -41,13 +42,13 @@ def find_garments(state: Labelling, figure: Figure, parts: PartMap, *, bare: F32
     cloth = top + bottom
     arms = sum(parts.weights[name] for name in ("upper_arm", "forearm", "hand") if name in parts.weights)
     central = np.asarray(np.clip(1 - 1.2 * np.asarray(arms) * (1 - bare), 0, 1), np.float32)
-    line = waist.find_waist(figure, state.likelihood, np.asarray(cloth * central, np.float32), lab=state.lab)
+    line = waist.find_waist(figure, np.asarray(cloth * central, np.float32), lab=state.lab)
     seen_below = np.count_nonzero((figure.down() > 1.0) & (cloth > 0.5)) / figure.unit**2
     one_colour = line.contrast < 0.15 and line.apart < 0.3
     no_line = seen_below < 0.35 and line.contrast < 0.25
     on_trunk = central > 0.5
     below = np.zeros_like(line.below) if no_line else line.below
-    below = _without_tails(below, state, figure, apart=line.apart, cloth=cloth)
+    below = _without_tails(below, line, state, figure=figure, cloth=cloth)
     upper = np.where(on_trunk, cloth * ~below, top)
     lower = np.where(on_trunk, cloth * below, bottom)
     if no_line:
@@ -66,13 +67,12 @@ def find_garments(state: Labelling, figure: Figure, parts: PartMap, *, bare: F32
     return Garments(maps, inner is not None, bool(one_colour and thighs > 0.1))
 
 
-def _without_tails(below: Bool, state: Labelling, figure: Figure, *, apart: float, cloth: F32) -> Bool:
+def _without_tails(below: Bool, line: Waist, state: Labelling, *, figure: Figure, cloth: F32) -> Bool:
     """Take coat tails out of `below`: pieces under the line that clearly have the top's colours and hang from it."""
-    if apart < 0.5:
+    if line.apart < 0.5:
         return below
-    ratio = np.clip(state.likelihood[TOP] - state.likelihood[BOTTOM], -4, 4)
-    soft = state.smooth(np.asarray(np.where(cloth > 0.4, ratio, 0), np.float32))
-    like = below & (soft > 1.2) & (cloth > 0.5)
+    soft = state.smooth(np.asarray(np.where(cloth > 0.4, line.votes, 0), np.float32))
+    like = below & (soft > 0.6) & (cloth > 0.5)
     size = max(3, round(0.04 * figure.unit)) | 1
     like_open = cv2.morphologyEx(like.astype(np.uint8), cv2.MORPH_OPEN, np.ones((size, size), np.uint8))
     touch = cv2.dilate((~below & (cloth > 0.5)).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0

@@ -9,33 +9,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outfitswap_desktop.core.arrays import F32
-from outfitswap_desktop.embedded.parse.parts import BOTTOM, TOP, Figure
+from outfitswap_desktop.embedded.parse import colours
+from outfitswap_desktop.embedded.parse.parts import Figure
 from outfitswap_desktop.embedded.parse.seeds import Bool
 
 CLIP = 1.5
 """A pixel's vote between top and bottom is clipped to this many nats."""
+TIGHT = 1.2
+"""Least standard deviation of the waist's own mixtures in Lab units."""
 EDGE = 5.0
-HIP = 3.0
+MOST = 12.0
+"""Most that one column may pay for its colours, so that a half in another light does not bend the whole line."""
+HIP = 2.5
 SLOPE = 2.0
-"""Cost of one row of slope where the colours are far apart; five times that where they are the same."""
+STRAIGHT = 0.75
+"""Below this much colour difference the line is a straight or sagging one; a free path would follow shades."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Waist:
-    """`below` (h, w) is True below the line; `contrast` 0..1 says how much colour or edge speaks for a line at all.
+    """`below` (h, w) is True below the line, `votes` (h, w) are > 0 where the colours are the top's.
 
-    `apart` 0..1 says how well the colours alone tell top from bottom.
+    `contrast` 0..1 says how much colour or edge speaks for a line at all, `apart` 0..1 how well colours alone tell top from
+    bottom.
     """
 
     below: Bool
+    votes: F32
     contrast: float
     apart: float
 
 
-def find_waist(figure: Figure, likelihood: F32, cloth: F32, *, lab: F32) -> Waist:
+def find_waist(figure: Figure, cloth: F32, *, lab: F32) -> Waist:
     """The waistline on the trunk.
 
-    `likelihood` (6, h, w) logs, `cloth` (h, w) probability of being trunk or thigh cloth, `lab` (h, w, 3). The path pays
+    `cloth` (h, w) is the probability of being trunk or thigh cloth, `lab` (h, w, 3) the colours. The path pays
     for colours on the wrong side, for leaving the strongest horizontal edge, for straying from the hips, and for slope.
     """
     h, w = figure.size
@@ -45,48 +53,65 @@ def find_waist(figure: Figure, likelihood: F32, cloth: F32, *, lab: F32) -> Wais
         layer = np.asarray(values, np.float32)
         return np.asarray(cv2.warpAffine(layer, turn, (side, side), flags=cv2.INTER_LINEAR), np.float32)
 
-    ratio = np.clip(likelihood[TOP] - likelihood[BOTTOM], -CLIP, CLIP)
-    apart = _apart(figure, np.asarray(ratio, np.float32), cloth)
+    ratio, apart = _votes(figure, cloth, lab)
     weight = turned(cloth)
-    turned_ratio = turned(np.asarray(ratio, np.float32)) * weight
-    edge = _edges([turned(np.ascontiguousarray(lab[..., i])) for i in range(3)], weight)
+    turned_ratio = turned(ratio) * weight
     unit = figure.unit
     hips = float((turn[:, :2] @ figure.hips + turn[:, 2])[1])
     shoulders = float((turn[:, :2] @ figure.neck_base + turn[:, 2])[1])
     rows = np.arange(side, dtype=np.float32)[:, None]
-    place = (rows - (hips - 0.02 * (hips - shoulders))) / (0.16 * max(1.0, hips - shoulders))
+    place = (rows - (hips - 0.07 * (hips - shoulders))) / (0.18 * max(1.0, hips - shoulders))
+    edge = _edges([turned(np.ascontiguousarray(lab[..., i])) for i in range(3)], weight, place=place)
     above = np.cumsum(-turned_ratio, axis=0)
-    cost = apart * (80.0 / unit) * (above - 0.5 * above[-1:])
+    paid = apart * (80.0 / unit) * (above - above.min(axis=0))
+    cost = MOST * np.tanh(paid / MOST)
     busy = np.minimum(1.0, weight.sum(axis=0) / (0.3 * unit))[None]
     cost = cost + busy * (HIP * place**2 - (1.6 - 0.6 * apart) * EDGE * edge)
     cost[(np.abs(place) > 6.0)[:, 0]] += 1e3
-    path = _stiff_path(np.asarray(cost, np.float32), slope=SLOPE * (5.0 - 4.0 * apart))
+    if apart < STRAIGHT:
+        path = _straight_path(np.asarray(cost, np.float32), busy[0])
+    else:
+        path = _stiff_path(np.asarray(cost, np.float32), slope=SLOPE)
     below = (rows > path[None]).astype(np.float32)
     unturned = cv2.warpAffine(below, back, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     contrast = _contrast([turned(np.ascontiguousarray(lab[..., i])) for i in range(3)], weight, path, unit=unit)
-    return Waist(np.asarray(unturned > 0.5), contrast, apart)
+    return Waist(np.asarray(unturned > 0.5), ratio, contrast, apart)
 
 
-def _apart(figure: Figure, ratio: F32, cloth: F32) -> float:
-    """How many pixels of chest and thigh vote for their own garment: 0 = same colours, 1 = told apart."""
+def _votes(figure: Figure, cloth: F32, lab: F32) -> tuple[F32, float]:
+    """Votes (h, w) for top (> 0) or bottom, and how far they can be trusted (0 = same colours, 1 = told apart).
+
+    The mixtures are fitted tightly to chest and thighs alone: black cotton and black wool differ by a few Lab units.
+    """
     down = figure.down()
-    chest = (down > 0.15) & (down < 0.65) & (cloth > 0.6)
-    thigh = (down > 1.2) & (down < 1.9) & (cloth > 0.6)
+    solid = cloth > 0.6
+    chest = (down > 0.2) & (down < 0.75) & solid
+    thigh = (down > 1.15) & (down < 1.9) & solid
     if np.count_nonzero(thigh) < 0.03 * figure.unit**2:
-        thigh = (down > 1.08) & (cloth > 0.6)
-    if np.count_nonzero(thigh) < 30 or np.count_nonzero(chest) < 30:
-        return 0.0
+        thigh = (down > 1.06) & solid
+    ratio = np.zeros(figure.size, np.float32)
+    if np.count_nonzero(thigh) < 60 or np.count_nonzero(chest) < 60:
+        return ratio, 0.0
+    soft = np.asarray(cv2.GaussianBlur(lab, (0, 0), 1.2), np.float32)
+    upper, lower = colours.fit(soft[chest], 5, spread=TIGHT), colours.fit(soft[thigh], 5, spread=TIGHT)
+    near = cloth > 0.2
+    values = soft[near]
+    ratio[near] = np.clip(upper.log_likelihood(values) - lower.log_likelihood(values), -CLIP, CLIP)
     right = min(float((ratio[chest] > 0).mean()), float((ratio[thigh] < 0).mean()))
-    return float(np.clip((right - 0.7) / 0.22, 0, 1))
+    gap = float(ratio[chest].mean() - ratio[thigh].mean())
+    return ratio, float(np.clip((right - 0.65) / 0.2, 0, 1) * np.clip((gap - 1.2) / 0.8, 0, 1))
 
 
-def _edges(channels: list[F32], weight: F32) -> F32:
-    """Strength 0..1 of horizontal edges inside the cloth; 1 at the cloth's 97th percentile."""
+def _edges(channels: list[F32], weight: F32, *, place: F32) -> F32:
+    """Strength 0..1 of horizontal edges inside the cloth; 1 at the 97th percentile
+    near the hips (`place` (rows, 1) counts from them), so that a print on the chest does not drown a dark hem.
+    """
     total = np.zeros_like(weight)
     for layer in channels:
         total += cv2.Sobel(cv2.GaussianBlur(layer, (0, 0), 1.2), cv2.CV_32F, 0, 1, ksize=3) ** 2
-    total = np.sqrt(total) * weight
-    inside = total[weight > 0.5]
+    solid = cv2.erode((weight > 0.5).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    total = np.sqrt(total) * solid
+    inside = total[solid & (np.abs(place) < 1.8)]
     strong = float(np.percentile(inside, 97)) if inside.size else 1.0
     return np.asarray(np.minimum(total / max(strong, 1e-3), 1.0), np.float32)
 
@@ -124,6 +149,29 @@ def _upright(figure: Figure) -> tuple[NDArray[np.float64], int, NDArray[np.float
     turn = np.asarray(cv2.getRotationMatrix2D((w / 2, h / 2), -angle, 1.0), np.float64)
     turn[:, 2] += np.array([side / 2 - w / 2, side / 2 - h / 2])
     return turn, side, np.asarray(cv2.invertAffineTransform(turn), np.float64)
+
+
+def _straight_path(cost: F32, busy: F32) -> F32:
+    """The cheapest line of one height, tilt (up to 9 degrees) and sag through the columns that hold cloth."""
+    rows, width = cost.shape
+    used = np.flatnonzero(busy > 0.05)
+    if used.size == 0:
+        return np.full(width, float(cost.sum(axis=1).argmin()), np.float32)
+    columns = used[:: max(1, used.size // 80)]
+    middle, half = 0.5 * (used[0] + used[-1]), max(1.0, 0.5 * (used[-1] - used[0]))
+    place = (columns - middle) / half
+    heights = np.arange(rows)[:, None]
+    best, least = (0.0, 0.0, 0.0), np.inf
+    for tilt in np.linspace(-0.15, 0.15, 11):
+        for sag in np.linspace(-0.1, 0.1, 5):
+            lines = heights + half * (tilt * place + sag * (1 - place**2))[None]
+            at = np.clip(np.round(lines), 0, rows - 1).astype(int)
+            totals = cost[at, columns[None]].sum(axis=1) + 12.0 * len(columns) * (abs(tilt) + abs(sag))
+            row = int(totals.argmin())
+            if totals[row] < least:
+                best, least = (float(row), float(tilt), float(sag)), float(totals[row])
+    every = np.clip((np.arange(width) - middle) / half, -1.3, 1.3)
+    return np.asarray(best[0] + half * (best[1] * every + best[2] * (1 - every**2)), np.float32)
 
 
 def _stiff_path(cost: F32, *, slope: float, reach: int = 2) -> F32:
