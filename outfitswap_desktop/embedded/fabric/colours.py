@@ -103,7 +103,7 @@ _CHANGES: dict[str, Callable[[LCh], LCh]] = {
     "light": lambda k: (k[0] + (0.96 - k[0]) * 0.5, k[1] * 0.72, k[2]),
     "lightest": lambda k: (k[0] + (0.97 - k[0]) * 0.75, k[1] * 0.4, k[2]),
     "pale": lambda k: (k[0] + (0.95 - k[0]) * 0.68, min(k[1] * 0.5, 0.07), k[2]),
-    "deep": lambda k: (k[0] * 0.76, k[1] * 1.0, k[2]),
+    "deep": lambda k: (k[0] * (0.78 if k[0] > 0.45 else 0.88), k[1] * 1.02, k[2]),
     "bright": lambda k: (k[0] + (0.72 - k[0]) * 0.25, k[1] * 1.35, k[2]),
     "pastel": lambda k: (max(k[0], 0.87), min(k[1] * 0.6, 0.075), k[2]),
     "muted": lambda k: (k[0] + (0.58 - k[0]) * 0.15, k[1] * 0.5, k[2]),

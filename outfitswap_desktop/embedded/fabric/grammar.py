@@ -24,7 +24,7 @@ _SUITS = {
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A stretch of terms and the word that links it to what stands before ("", "with", "on")."""
+    """A stretch of terms and what links it to the one before ("", "with", "on" or ",")."""
 
     link: str
     terms: tuple[Term, ...]
@@ -63,7 +63,7 @@ def without_negated(terms: list[Term]) -> tuple[list[Term], list[str]]:
         if term.kind == "connect" and term.value == "not":
             skipping = True
             continue
-        if skipping and (term.kind in ("connect", "comma") or (term.kind == "noun" and dropped)):
+        if skipping and (term.kind in ("connect", "comma") or (term.kind == "noun" and dropped) or term.text == "but"):
             skipping = False
         if skipping and term.kind != "filler":
             dropped.append(term.text)
@@ -146,7 +146,7 @@ def clauses(terms: list[Term]) -> list[Clause]:
         elif (term.kind == "comma" or (term.kind == "connect" and term.value == "and")) and current:
             body = any(t.kind in ("noun", "material", "pattern", "stripe") for t in current)
             if body and not _listing(current):
-                close("with")
+                close("with" if term.kind == "connect" else ",")
             elif term.kind == "connect":
                 current.append(term)
         else:
@@ -177,32 +177,35 @@ def for_zone(parts: list[Clause], zone: Zone) -> tuple[list[Clause], list[str]]:
         if owner[i] != first
     ]
     if kept:
-        kept[0] = Clause("" if kept[0].link == "with" else kept[0].link, kept[0].terms)
+        kept[0] = Clause("" if kept[0].link in ("with", ",") else kept[0].link, kept[0].terms)
     return kept, [words for words in left if words]
 
 
-def without_parts(parts: list[Clause]) -> tuple[list[Clause], list[str]]:
-    """Take out garment parts ("collar", "buttons") with the colours that are theirs; also the parts' words."""
+def without_parts(parts: list[Clause]) -> tuple[list[Clause], list[str], list[str]]:
+    """Take out garment parts ("collar") and other things ("shoes") with the colours that are theirs; also their words."""
     embellished = _set_of("embellished", "words")
     result: list[Clause] = []
     named: list[str] = []
+    others: list[str] = []
     for part in parts:
         terms: list[Term] = []
         for term in part.terms:
-            if term.kind != "part":
+            lining = term.text == "lining" and any(t.value in ("lace", "mesh") for p in parts for t in p.terms)
+            if term.kind not in ("part", "elsewhere") or lining:
                 terms.append(term)
                 continue
             words = [term.text]
-            if part.link and term.text not in embellished:
+            elsewhere = term.kind == "elsewhere"
+            if elsewhere or (part.link and term.text not in embellished):
                 while terms and terms[-1].kind in ("colour", "modifier", "filler", "material", "scale", "cut"):
                     gone = terms.pop()
                     if gone.kind != "filler":
                         words.insert(0, gone.text)
                     if gone.kind == "colour" and not (terms and terms[-1].kind == "filler"):
                         break
-            named.append(" ".join(words))
+            (others if elsewhere else named).append(" ".join(words))
         result.append(Clause(part.link, tuple(terms)))
-    return result, named
+    return result, named, others
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +228,11 @@ def _stripe_key(terms: list[Term]) -> str:
     return "vertical stripe"
 
 
+def _kin(one: str, two: str) -> bool:
+    """True when two pattern keys belong to one family, so that the general word adds nothing to the closer one."""
+    return any(one in members and two in members for members in table("words")["families"].values())
+
+
 def pattern_of(parts: list[Clause]) -> Pattern | None:
     """The pattern the words name, the closest word of a family first; None when there is none."""
     generic = _set_of("generic", "words")
@@ -237,7 +245,9 @@ def pattern_of(parts: list[Clause]) -> Pattern | None:
     key = _stripe_key(everything) if term.kind == "stripe" else term.value
     if key == "chevron" and any(t.text == "herringbone" for t in everything):
         key = "herringbone"
-    others = tuple(t.text for _, t in close if t.value != term.value)
+    others = tuple(
+        t.text for _, t in found if t.value != term.value and not (t.text in generic and _kin(t.value, term.value))
+    )
     home = where
     if close and not any(p.kind == "colour" for p in parts[where].terms):
         tail = [i for i, t in found if i > where and t.text in generic]
@@ -249,8 +259,11 @@ def _values(terms: tuple[Term, ...]) -> tuple[Colour, ...]:
     return tuple(dict.fromkeys(t.colour for t in terms if t.colour is not None))
 
 
-def colours_with_pattern(parts: list[Clause], pattern: Pattern) -> tuple[Colour, ...]:
-    """Ground first, then the pattern's colours, completed by the usual partners; never empty."""
+def colours_with_pattern(parts: list[Clause], pattern: Pattern, *, cloth: Colour | None = None) -> tuple[Colour, ...]:
+    """Ground first, then the pattern's colours, completed by the usual partners; never empty.
+
+    `cloth` is the colour of the material that was named ("denim with white stars"), the ground when none is said.
+    """
     home = pattern.clause
     own = _values(parts[home].colours())
     before = _values(tuple(t for part in parts[:home] for t in part.colours()))
@@ -259,19 +272,23 @@ def colours_with_pattern(parts: list[Clause], pattern: Pattern) -> tuple[Colour,
     key = pattern.key
     if parts[home].link == "on" and own:
         return palette.completed(key, tuple(dict.fromkeys((*own, *before, *after))))
-    if parts[home].link == "with":
+    if parts[home].link in ("with", ","):
         if before:
             return palette.completed(key, tuple(dict.fromkeys((*before[:1], *own, *before[1:], *after))))
-        if own and len(own) == 1 and not after:
-            return palette.with_pattern_colours(key, own)
+        if own and len(own) == 1 and not after and parts[home].link == "with":
+            return palette.with_pattern_colours(key, own, ground=cloth)
     if next_link == "on":
         if after and own:
             return palette.completed(key, tuple(dict.fromkeys((*after[:1], *own, *after[1:]))))
         if own and len(own) == 1:
-            return palette.with_pattern_colours(key, own)
+            return palette.with_pattern_colours(key, own, ground=cloth)
     said = tuple(dict.fromkeys((*before, *own, *after)))
+    dyed_cloth = any(t.value in ("denim", "chambray") for part in parts for t in part.terms if t.kind == "material")
     if not said:
-        return palette.defaults(key)
+        scheme = table("words")["schemes"].get(pattern.text)
+        if scheme is None and cloth is not None and dyed_cloth:
+            return palette.completed(key, (cloth,) if palette.lone_colour_is_ground(key) else (cloth, palette.WHITE))
+        return tuple(colour_of(name) for name in scheme) if scheme else palette.defaults(key)
     if len(said) == 1:
         return palette.from_lone(key, said[0])
     return palette.completed(key, palette.ordered(key, said))

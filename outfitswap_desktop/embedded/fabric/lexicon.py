@@ -171,9 +171,32 @@ def _correctable_words() -> list[str]:
     return sorted(key for key, meaning in vocabulary().items() if len(key) >= 4 and meaning.kind in _CORRECTABLE)
 
 
+_KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+
+
+def _neighbours(one: str, two: str) -> bool:
+    """True when two letters lie side by side (or above each other) on a keyboard."""
+    at = {letter: (row, column) for row, letters in enumerate(_KEYBOARD) for column, letter in enumerate(letters)}
+    if one not in at or two not in at:
+        return False
+    return abs(at[one][0] - at[two][0]) <= 1 and abs(at[one][1] - at[two][1]) <= 1
+
+
+def _plausible(word: str, candidate: str) -> bool:
+    """Whether `word` may be a slip of `candidate`: a short word needs a better reason than a long one."""
+    if word[0] != candidate[0]:
+        return False
+    if len(candidate) >= 6:
+        return True
+    if len(word) != len(candidate):
+        return len(word) >= 4 and len(candidate) >= 4
+    wrong = [(a, b) for a, b in zip(word, candidate, strict=True) if a != b]
+    return len(wrong) == 1 and _neighbours(*wrong[0])
+
+
 @cache
 def _corrected(word: str) -> Meaning | None:
-    """The vocabulary's word that `word` is a slip of: two letters swapped, or one or two wrong in a longer word."""
+    """The vocabulary's word that `word` is a slip of: letters swapped, one left out or too many, or a wrong key."""
     if len(word) < 4 or not word.isalpha():
         return None
     index = vocabulary()
@@ -181,12 +204,11 @@ def _corrected(word: str) -> Meaning | None:
         meaning = index.get(candidate)
         if meaning is not None and meaning.kind in _CORRECTABLE:
             return meaning
-    close = difflib.get_close_matches(word, _correctable_words(), n=3, cutoff=0.8)
-    for candidate in close:
-        ratio = difflib.SequenceMatcher(None, word, candidate).ratio()
-        if candidate[0] == word[0] and (ratio >= 0.87 or (ratio >= 0.8 and len(word) >= 5)):
-            return index[candidate]
-    return None
+    shuffled = [k for k in _correctable_words() if len(k) > 4 and k[0] == word[0] and sorted(k) == sorted(word)]
+    if shuffled:
+        return index[shuffled[0]]
+    close = difflib.get_close_matches(word, _correctable_words(), n=8, cutoff=0.8)
+    return next((index[candidate] for candidate in close if _plausible(word, candidate)), None)
 
 
 def _meaning_at(tokens: list[str], start: int) -> tuple[Meaning, int] | None:

@@ -136,7 +136,11 @@ def mesh(canvas: Canvas, period: float) -> Structure:
         for i in (0, 1):
             best = np.minimum(best, np.hypot(u - cu - i, (v - r - 0.5) * 0.866))
     yarn = step((best - 0.4).astype(np.float32), width=0.16) * canvas.visible(period * 0.5)
-    return Structure(_centred(1.3 * yarn + 0.08 * noise(canvas, 0.1)), height=_centred(0.03 * yarn))
+    return Structure(
+        _centred(1.3 * yarn + 0.08 * noise(canvas, 0.1)),
+        height=_centred(0.03 * yarn),
+        figure=np.asarray(yarn, np.float32),
+    )
 
 
 def quilt(canvas: Canvas, period: float) -> Structure:
@@ -189,7 +193,11 @@ def lace(canvas: Canvas, period: float) -> Structure:
             base = np.array([(column + 0.5) * size, (row + 0.5) * size], np.float32) * ppc
             _lace_repeat(canvas, ground, base, size)
     cover = cv2.GaussianBlur(ground[..., 0], (0, 0), max(0.4, 0.015 * ppc))
-    return Structure(_centred(1.5 * cover + 0.05 * noise(canvas, 0.05)), height=_centred(0.05 * cover))
+    return Structure(
+        _centred(1.5 * cover + 0.05 * noise(canvas, 0.05)),
+        height=_centred(0.05 * cover),
+        figure=np.clip(cover * 1.3, 0, 1),
+    )
 
 
 def _lace_repeat(canvas: Canvas, ground: F32, base: F32, size: float) -> None:
@@ -223,9 +231,8 @@ def damask(canvas: Canvas, period: float) -> Structure:
         field = np.maximum(field, _ornament(px, py))
     rib_lines = np.cos(TAU * y * (canvas.repeats(0.12, axis=1) / canvas.cm[1])) * canvas.visible(0.12)
     shade = 1.3 * field + 0.2 * rib_lines * (1 - field) + 0.08 * noise(canvas, 0.06)
-    return Structure(
-        _centred(shade.astype(np.float32)), height=_centred((0.03 * field + 0.004 * rib_lines).astype(np.float32))
-    )
+    relief = (0.03 * field + 0.004 * rib_lines).astype(np.float32)
+    return Structure(_centred(shade), height=_centred(relief), figure=np.asarray(1 - field, np.float32))
 
 
 def _ornament(px: F32, py: F32) -> F32:

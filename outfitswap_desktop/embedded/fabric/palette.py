@@ -102,6 +102,11 @@ def _partners(pattern: str, ground: Colour) -> tuple[Colour, ...]:
             )
 
 
+def _greenish(colour: Colour) -> bool:
+    _, chroma, hue = arithmetic.to_lch(colour)
+    return chroma > 0.04 and 1.75 < hue % 6.2832 < 2.95
+
+
 def completed(pattern: str, said: tuple[Colour, ...]) -> tuple[Colour, ...]:
     """`said` (ground first, may be empty) with the colours that the pattern still needs; "solid" and "swatch" as they are."""
     if pattern not in table("patterns"):
@@ -113,7 +118,11 @@ def completed(pattern: str, said: tuple[Colour, ...]) -> tuple[Colour, ...]:
         return said
     partners = _partners(pattern, said[0])
     extra = [c for c in partners if all(c != s for s in said)]
-    if pattern in ("tartan", "floral", "tropical", "camouflage", "leopard", "snake") or len(said) == 1:
+    if pattern in ("floral", "tropical") and len(said) > 1:
+        if all(_greenish(c) for c in said[1:]):
+            return (*said, *_floral(said[0]))
+        return (*said, arithmetic.tonal(said[1], by=0.1))
+    if pattern in ("tartan", "camouflage", "argyle") or len(said) == 1:
         return (*said, *extra[max(0, len(said) - 1) :])
     return said
 
@@ -125,9 +134,11 @@ def from_lone(pattern: str, colour: Colour) -> tuple[Colour, ...]:
     return (_partners(pattern, colour)[0], colour)
 
 
-def with_pattern_colours(pattern: str, said: tuple[Colour, ...]) -> tuple[Colour, ...]:
-    """The colours for "a shirt with red dots": said ones are the pattern's, the ground is the usual partner."""
+def with_pattern_colours(pattern: str, said: tuple[Colour, ...], *, ground: Colour | None = None) -> tuple[Colour, ...]:
+    """The colours for "a shirt with red dots": said ones are the pattern's, on `ground` or the usual partner."""
+    if ground is not None and abs(arithmetic.lightness(ground) - arithmetic.lightness(said[0])) > 0.08:
+        return completed(pattern, (ground, *said))
     light = arithmetic.lightness(said[0])
     usual = defaults(pattern)[0]
-    ground = usual if abs(arithmetic.lightness(usual) - light) > 0.25 else (WHITE if light < 0.7 else INK)
-    return completed(pattern, (ground, *said))
+    plain = usual if abs(arithmetic.lightness(usual) - light) > 0.25 else (WHITE if light < 0.7 else INK)
+    return completed(pattern, (plain, *said))

@@ -212,6 +212,9 @@ def _keep_mean(tile: F32, wanted: F32) -> F32:
 
 def _flecked(tile: F32, canvas: Canvas, structure: Structure, colours: Sequence[Colour]) -> F32:
     """Other-coloured yarn ends in tweed, or the parts of several colours where the surface is made of parts."""
+    if structure.figure is not None and len(colours) > 1:
+        difference = encoded(colours[1:2])[0] - encoded(colours[:1])[0]
+        return np.asarray(tile + difference * (1 - structure.figure[..., None]), np.float32)
     if structure.patches is not None and len(colours) > 1:
         index = np.minimum((structure.patches * len(colours)).astype(int), len(colours) - 1)
         return np.asarray(tile + encoded(colours)[index] - encoded(colours[:1])[0], np.float32)

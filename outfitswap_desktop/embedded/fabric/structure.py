@@ -13,7 +13,8 @@ class Structure:
 
     `height` (h, w) in cm about 0; `towards_white` 0..1: how far light parts are undyed yarn rather than a lighter shade;
     `flecks`: share of the surface taken by other-coloured flecks; `patches` (h, w) 0..1 picks among a design's colours where
-    the structure itself is made of separate parts (a sequin, a tuft), None otherwise.
+    the structure itself is made of separate parts (a sequin, a tuft), None otherwise. `figure` (h, w) 0..1 is where the first
+    colour shows when there are two: the lace on its lining, the ornament of a brocade is the second.
     """
 
     shade: F32
@@ -21,3 +22,4 @@ class Structure:
     towards_white: float = 0.0
     flecks: float = 0.0
     patches: F32 | None = None
+    figure: F32 | None = None

@@ -18,7 +18,7 @@ EXAMPLES = (
 )
 _KEEPS = "The embedded engine keeps the garment's cut: it cannot {}."
 _FABRIC = ("colour", "group", "material", "pattern", "stripe")
-_NATIVE_MIX = frozenset({"tweed", "curl", "sequin", "felt", "knit"})
+_NATIVE_MIX = frozenset({"tweed", "curl", "sequin", "damask", "lace", "mesh", "lurex"})
 _ZONE_NOUN = {
     Zone.TOP: "a top",
     Zone.BOTTOM: "trousers or a skirt",
@@ -62,8 +62,6 @@ def _cut_sentences(terms: list[Term], parts: list[str], nouns: list[Term], *, zo
         if term.kind == "cut":
             detail = f" (“{term.text}”)" if not term.value.startswith(("make", "take")) else ""
             sentences.append(_KEEPS.format(term.value + detail))
-        elif term.kind == "elsewhere":
-            sentences.append(f"Only the chosen garment is changed: “{term.text}” is not.")
     sentences += [
         f"The embedded engine cannot add or recolour single parts of a garment: “{part}” is left out." for part in parts
     ]
@@ -91,7 +89,7 @@ def _scaled_cut(terms: list[Term]) -> list[Term]:
 class _Reading:
     """A prompt taken apart, shared by `understand`, `cut_limits` and `material_words`."""
 
-    __slots__ = ("dropped", "elsewhere", "parts", "parts_named", "terms", "zone")
+    __slots__ = ("dropped", "elsewhere", "other_things", "parts", "parts_named", "terms", "zone")
 
     def __init__(self, prompt: str, zone: Zone) -> None:
         self.zone = zone
@@ -99,21 +97,25 @@ class _Reading:
         terms, self.dropped = grammar.without_negated(terms)
         self.terms = grammar.unfolded(terms)
         parts, self.elsewhere = grammar.for_zone(grammar.clauses(self.terms), zone)
-        self.parts, self.parts_named = grammar.without_parts(parts)
+        self.parts, self.parts_named, self.other_things = grammar.without_parts(parts)
 
     def all(self, *kinds: str) -> list[Term]:
         return [t for part in self.parts for t in part.terms if t.kind in kinds]
 
     def cut_sentences(self) -> list[str]:
-        return _cut_sentences(self.all("cut", "elsewhere"), self.parts_named, self.all("noun"), zone=self.zone)
+        sentences = _cut_sentences(self.all("cut"), self.parts_named, self.all("noun"), zone=self.zone)
+        others = [f"Only the chosen garment is changed: “{thing}” is left out." for thing in self.other_things]
+        return list(dict.fromkeys(sentences + others))
 
     def material_key(self) -> tuple[str, str]:
         """(key of the material or "", the words that said it); what a noun implies counts last."""
         found = self.all("material")
         if found:
             # "silk satin", "wool flannel", "cotton corduroy": the later word names the cloth, the earlier its fibre.
-            fibres = {"cotton", "wool", "silk", "lurex", "nylon"}
-            cloth = [t for t in found if t.value not in fibres] or found
+            fibres = {"cotton", "wool", "silk", "nylon"}
+            gloss = frozenset(table("words")["glossy"]["words"])
+            real = [t for t in found if t.text not in gloss] or found
+            cloth = [t for t in real if t.value not in fibres] or real
             return cloth[0].value, cloth[0].text
         for term in self.all("noun"):
             for key, nouns in table("words")["implied"].items():
@@ -164,7 +166,7 @@ def _plain_colours(reading: _Reading, key: str, said: list[str]) -> tuple[str, t
         for modifier in _strength(reading.terms, key == "denim"):
             colour = modified(colour, modifier)
         return "solid", (colour,)
-    if len(colours) == 1 or (key and materials()[key].material.micro in _NATIVE_MIX - {"felt", "knit"}):
+    if len(colours) == 1 or (key and materials()[key].material.micro in _NATIVE_MIX):
         return "solid", tuple(colours)
     turning = any(t.kind == "connect" and t.text in ("to", "into", "from") for t in reading.all("connect"))
     pattern = "gradient" if turning or len(colours) > 4 else "colour block"
@@ -173,7 +175,9 @@ def _plain_colours(reading: _Reading, key: str, said: list[str]) -> tuple[str, t
 
 
 def _pattern_colours(reading: _Reading, pattern: grammar.Pattern) -> tuple[Colour, ...]:
-    colours = grammar.colours_with_pattern(reading.parts, pattern)
+    named = reading.all("material")
+    cloth = colour_of(materials()[reading.material_key()[0]].colour) if named else None
+    colours = grammar.colours_with_pattern(reading.parts, pattern, cloth=cloth)
     for modifier in _strength(reading.terms, denim=False):
         colours = tuple(modified(c, modifier) for c in colours)
     return colours
@@ -183,6 +187,9 @@ def _scale(reading: _Reading) -> float:
     factor = 1.0
     for term in reading.all("scale"):
         factor *= float(term.value)
+    for named, phrases in table("words")["named_scales"].items():
+        if any(t.text in phrases or singular(t.text) in phrases for t in reading.all("pattern", "material")):
+            factor *= float(named)
     return min(max(factor, 0.3), 3.0)
 
 
