@@ -367,6 +367,21 @@ def test_the_same_wish_is_planned_once(here: Path) -> None:
     assert len(plan(photos, outfits, output=here / "out")) == 1
 
 
+def test_wishes_that_differ_in_anything_are_different_jobs(here: Path) -> None:
+    wishes = [
+        "a.jpg,red,,top,1,,1",
+        "a.jpg,red,,top,1,,2",
+        "a.jpg,red,,top,2,,1",
+        "a.jpg,red,,dress,1,,1",
+        "a.jpg,red,,top,1,masks/a.png,1",
+        "a.jpg,red,fabric/tartan.png,top,1,,1",
+        "b.png,red,,top,1,,1",
+    ]
+    photos = read_manifest(put(here, "photo,prompt,garment,zone,person,mask,seed\n" + "\n".join(wishes) + "\n"))
+    jobs = plan(photos, None, output=here / "out")
+    assert len({job.key for job in jobs}) == len({job.request.output for job in jobs}) == len(wishes)
+
+
 def test_results_never_take_the_place_of_sources(here: Path) -> None:
     outfits = read_outfits(put(here, "red\n", "o.txt"))
     with pytest.raises(UsageProblem, match="a folder of their own"):

@@ -56,7 +56,7 @@ def test_growing_is_dilation_and_shrinking_is_erosion_with_a_disc(mask: Mask, px
     assert np.array_equal(m.shrink(mask, px), cv2.erode(mask, disc(px), borderValue=255))
 
 
-@given(masks(soft=True), PX)
+@given(masks(soft=True), PX | st.floats(12, 500))
 @settings(deadline=None)
 def test_feather_never_adds_and_keeps_every_pixel_that_was_in(mask: Mask, px: float) -> None:
     alpha = m.feather(mask, px)
@@ -112,6 +112,16 @@ def test_a_bay_at_the_rim_of_the_photo_is_no_hole() -> None:
     mask = np.full((20, 20), 255, np.uint8)
     mask[10:, 8:12] = 0
     assert np.array_equal(m.fill_holes(mask), mask)
+
+
+def test_pieces_hang_together_at_corners_and_holes_do_not() -> None:
+    lattice = np.zeros((7, 7), np.uint8)
+    lattice[1:4, 1:4] = lattice[4:6, 4:6] = 255
+    lattice[2, 2] = 0
+    assert np.array_equal(m.keep_largest(lattice), lattice)
+    lattice[1, 1] = 0  # now the hole meets the outside at a corner only
+    assert m.fill_holes(lattice)[2, 2] == 255
+    assert m.fill_holes(lattice)[1, 1] == 0
 
 
 @given(masks())
