@@ -125,7 +125,7 @@ def measured_inside(garment: Garment, rim: int = 3) -> np.ndarray:
     """Where colour and folds are measured: full alpha, a rim of `rim` px off, and no old print (its edges are no folds)."""
     full = cv2.erode((garment.alpha == 255).astype(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8))
     taken = render.read_scene(garment.image, garment.alpha, garment.axes, garment.zone).shading
-    prints = cv2.dilate(((taken.keep < 0.9) & taken.inside).astype(np.uint8), np.ones((7, 7), np.uint8))
+    prints = cv2.dilate(((taken.keep < 0.05) & taken.inside).astype(np.uint8), np.ones((7, 7), np.uint8))
     prints = cv2.resize(prints, garment.alpha.shape[::-1], interpolation=cv2.INTER_NEAREST)
     return (full > 0) & (prints == 0)
 

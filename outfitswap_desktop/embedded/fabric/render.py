@@ -101,7 +101,6 @@ class _Maps:
         ]
         self._span = _span(scene, cloth) if cloth.cm[1] >= surface.SPANNING_CM else None
         self.offset, self.level = taken.offset, taken.level
-        self.gain = taken.detail_gain
 
     def at(self, image: RGB, window: tuple[int, int, int, int], stride: int = 1) -> surface.Fields:
         """All fields for the pixels of `window` (y0, y1, x0, x1), each (n,) with n = rows x columns, row by row."""
@@ -121,7 +120,7 @@ class _Maps:
         pixels = image[y0:y1:stride, x0:x1:stride]
         detail = np.log(light.luminance(light.decode_bytes(pixels)) + np.float32(self.offset)) - np.float32(self.level)
         detail -= lights[..., 1] + lights[..., 0]
-        folds = lights[..., 0] + np.float32(self.gain) * lights[..., 2] * detail
+        folds = lights[..., 0] + lights[..., 2] * detail
         u, v = coords[..., 0] + form[..., 2], coords[..., 1] + form[..., 3]
         if self._span is not None:
             (u0, u1), (v0, v1), (width, height) = self._span

@@ -43,10 +43,10 @@ class Shading:
     """The garment's light at work size (h, w), natural logarithms.
 
     `folds`: log shading, median 0 inside, continued beyond the mask; `print_log`: what the old print added to log luminance
-    (0 on plain cloth); `keep` 0..1: where the photo's own fine detail may be used (not on print edges, not at the rim);
+    (0 on plain cloth); `keep` 0..1: how much of the photo's own finest detail is used (none on print edges and at the rim, less
+    where it is mostly noise or steps);
     `inside`: the trusted interior. `offset` (linear) was added to luminance before the logarithm, `level` is the log that
-    was subtracted. `noise`: estimated noise of the full-size log luminance; `detail_gain` 0..1 is what of the finest scale is
-    worth keeping. `scale` = work size / full size. `lit`: the old cloth's median luminance; `printed`: share of the garment near
+    was subtracted. `noise`: estimated noise of the full-size log luminance. `scale` = work size / full size. `lit`: the old cloth's median luminance; `printed`: share of the garment near
     print edges; `clipped`: share that is burnt out.
     """
 
@@ -57,7 +57,6 @@ class Shading:
     offset: float
     level: float
     noise: float
-    detail_gain: float
     scale: tuple[float, float]
     lit: float
     printed: float
@@ -75,7 +74,7 @@ def take_apart(image: RGB, alpha: Alpha) -> Shading:
     linear = decode_bytes(small)
     lum = luminance(linear)
     lit = float(np.median(lum[inside]))
-    offset = min(0.5 * lit + 1e-4, 0.002)
+    offset = _offset(lum[inside], lit)
     plain_logs = np.log(lum + np.float32(offset)).ravel()
     nearest = _nearest_inside(inside)
     edges = _print_edges(linear, plain_logs[nearest], nearest, inside)
@@ -99,28 +98,34 @@ def take_apart(image: RGB, alpha: Alpha) -> Shading:
     level = float(np.median(folds[inside]))
     folds -= level
     noise = _noise(image, alpha, offset)
-    step = float(_byte_step(lit) / (lit + offset))
-    if step > COARSE_STEP:
+    step = _byte_steps(lum, offset).ravel()[nearest]
+    if np.percentile(step[inside], 90) > COARSE_STEP:
         # Few levels: compression leaves plateaus and blocks that a brighter cloth would show as stains.
-        folds = _guided(folds, radius=max(3, round(0.016 * float(np.sqrt(np.count_nonzero(inside))))), eps=(1.5 * step) ** 2)
+        radius = max(3, round(0.016 * float(np.sqrt(np.count_nonzero(inside)))))
+        folds = _guided(folds, radius=radius, eps=np.where(step > COARSE_STEP, 2.0 * step, 0.3 * COARSE_STEP) ** 2)
     elif noise > 0.015:
         folds = _guided(folds, radius=2, eps=(2.0 * noise) ** 2)
-    gain = float(np.clip(min(0.035 / max(noise, 1e-6), 1.15 - 10.0 * step), 0.45, 1.0))
+    detail = np.clip(np.minimum(0.035 / max(noise, 1e-6), 1.15 - 10.0 * step), 0.45 - 2.0 * np.clip(step - 0.08, 0, 0.2), 1.0)
     keep = cv2.erode(plain.astype(np.float32), np.ones((3, 3), np.uint8))
     return Shading(
         folds=folds,
         print_log=print_log,
-        keep=cv2.GaussianBlur(keep, (0, 0), 0.8),
+        keep=cv2.GaussianBlur(keep, (0, 0), 0.8) * cv2.GaussianBlur(detail.astype(np.float32), (0, 0), 2.0),
         inside=inside,
         offset=offset,
         level=level,
         noise=noise,
-        detail_gain=gain,
         scale=(size[0] / width, size[1] / height),
         lit=lit,
         printed=printed,
         clipped=float(np.mean(small[inside].min(axis=1) >= 252)),
     )
+
+
+def _offset(lum: F32, lit: float) -> float:
+    """What is added to luminance before the logarithm: more where blacks are crushed and only compression is left in them."""
+    crushed = float(np.mean(lum < 0.001))
+    return float(np.clip(0.5 * lit, 0.0015, 0.002)) + 0.005 * min(1.0, 2.0 * crushed)
 
 
 def trusted(cover: Alpha) -> Bits:
@@ -318,14 +323,14 @@ def _noise(image: RGB, alpha: Alpha, offset: float) -> float:
     return float(np.mean(np.concatenate(found))) * float(np.sqrt(np.pi / 2)) / 6.0
 
 
-def _byte_step(lum: float) -> float:
-    """Linear light between two neighbouring byte values at luminance `lum`."""
+def _byte_steps(lum: F32, offset: float) -> F32:
+    """Change of log(luminance + offset) between two neighbouring byte values, at luminance `lum` (h, w)."""
     table = decode_bytes(np.arange(256, dtype=np.uint8))
-    at = int(np.clip(np.searchsorted(table, lum), 1, 255))
-    return float(table[at] - table[at - 1])
+    steps = np.interp(cv2.GaussianBlur(lum, (0, 0), 2.0), table[1:], np.diff(table)).astype(np.float32)
+    return steps / (cv2.GaussianBlur(lum, (0, 0), 2.0) + np.float32(offset))
 
 
-def _guided(source: F32, *, radius: int, eps: float) -> F32:
+def _guided(source: F32, *, radius: int, eps: float | F32) -> F32:
     """Edge-keeping smoothing of `source` by itself (guided filter, He et al. 2010)."""
     box = (2 * radius + 1, 2 * radius + 1)
     mean = cv2.blur(source, box)
