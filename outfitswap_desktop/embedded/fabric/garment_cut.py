@@ -23,12 +23,14 @@ Bits = NDArray[np.bool_]
 class Cut:
     """The cloth in a picture: `mask` (H, W) 0/255, `kind` "fabric" (all of it), "flat" (on a background) or "worn".
 
-    `cm_per_pixel` is an estimate from the head's or the garment's size, None when the picture gives no hint.
+    `cm_per_pixel` is an estimate from the head's or the garment's size, None when the picture gives no hint. `sure` is False
+    when the garment was cut out before a busy background by its colours alone.
     """
 
     mask: Mask
     kind: str
     cm_per_pixel: float | None
+    sure: bool = True
 
     @property
     def background_removed(self) -> bool:
@@ -366,4 +368,6 @@ def cut_cloth(picture: RGB) -> Cut:
         )
     full = cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR)
     kind = "worn" if head is not None else "flat"
-    return Cut(np.asarray((full > 127) * np.uint8(255), np.uint8), kind, _scale(mask, head) * scale)
+    return Cut(
+        np.asarray((full > 127) * np.uint8(255), np.uint8), kind, _scale(mask, head) * scale, head is not None or plain
+    )

@@ -17,6 +17,8 @@ from outfitswap_desktop.embedded.fabric.patterns import LARGEST_REPEAT_CM, SWATC
 from outfitswap_desktop.embedded.fabric.tiling import seamless, straightened
 from outfitswap_desktop.errors import InputRefused
 
+_DOUBT = "The garment picture has a busy background: the cloth was picked out by its colours and may be mistaken."
+
 WORK_SIDE = 1400
 """Longest side in pixels at which the cloth is cut out; finer detail than this is not seen when worn."""
 
@@ -42,9 +44,10 @@ def from_picture(picture: RGB, *, seed: int = 0) -> Design:
     cut = cut_cloth(work)
     box = _patch_of(work, cut)
     said = [_seen_as(cut)]
+    doubt = () if cut.sure else (_DOUBT,)
     lit = _lit_colour(work, cut.mask)
     if box is None or min(box[2] - box[0], box[3] - box[1]) < 20:
-        return _solid(lit, said, limits=())
+        return _solid(lit, said, limits=doubt)
     patch = work[box[1] : box[3], box[0] : box[2]]
     flat = flattened(patch)
     flat = straightened(flat)
@@ -56,7 +59,7 @@ def from_picture(picture: RGB, *, seed: int = 0) -> Design:
             if logo
             else ()
         )
-        return _solid(lit, said, limits=limits)
+        return _solid(lit, said, limits=(*limits, *doubt))
     per_cm = _pixels_per_cm(cut, work.shape[1], periods)
     width_cm = min(tile.shape[1] / per_cm, LARGEST_REPEAT_CM, LARGEST_REPEAT_CM * tile.shape[1] / tile.shape[0])
     swatch = np.clip(tile * 255 + 0.5, 0, 255).astype(np.uint8)
@@ -75,6 +78,7 @@ def from_picture(picture: RGB, *, seed: int = 0) -> Design:
         material=_cloth_of_picture(),
         pattern="swatch",
         scale=width_cm / SWATCH_CM,
+        limits=doubt,
         swatch=swatch,
         said=tuple(said),
     )
