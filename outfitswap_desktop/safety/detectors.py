@@ -102,6 +102,7 @@ def _session(weights: WeightsFile) -> Any:
     options.intra_op_num_threads = THREADS
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    options.enable_cpu_mem_arena = False  # the arena would keep its largest extent for as long as the kernel lives
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 

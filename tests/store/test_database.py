@@ -227,3 +227,73 @@ def test_what_cannot_be_told_counts_as_running(monkeypatch):
     monkeypatch.setattr(psutil, "Process", denied)
     assert is_alive(Owner(1, "some start"))
     assert this_process().started == "unknown"
+
+
+def test_a_file_that_lost_a_table_is_damaged(tmp_path):
+    path = tmp_path / "history.db"
+    filled(path, 2)
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE journal_files")
+    connection.commit()
+    connection.close()
+    with History(path) as history:
+        assert len(history.notes) == 1
+        write_one(history, tmp_path / "new", "r", 1)
+
+
+def test_values_that_cannot_be_read_do_not_hide_the_other_entries(tmp_path):
+    path = tmp_path / "history.db"
+    filled(path, 3)
+    connection = sqlite3.connect(path)
+    connection.execute(
+        "UPDATE entries SET created = 'yesterday', seed = 'many', receipt = '{', mask = 7, prompt = CAST(x'ff41' AS TEXT) "
+        "WHERE id = 2"
+    )
+    connection.commit()
+    connection.close()
+    with History(path) as history:
+        newest, odd, oldest = history.list()
+        assert (newest.id, odd.id, oldest.id) == (3, 2, 1)
+        assert odd.created.year == 1970
+        assert odd.seed == 0
+        assert str(odd.mask) == "7"
+        with pytest.raises(NotAvailable) as caught:
+            _ = odd.receipt
+        assert caught.value.reason == "history_damaged"
+        assert newest.receipt["seed"] == 2
+
+
+def test_two_damaged_files_in_one_second_are_both_kept(tmp_path):
+    path = tmp_path / "history.db"
+    for content in (b"first" * 500, b"second" * 500, b"third" * 500):
+        for beside in tmp_path.glob("history.db-*"):
+            beside.unlink()
+        path.write_bytes(content)
+        with History(path) as history:
+            assert len(history.notes) == 1
+    kept = {file.read_bytes()[:5] for file in tmp_path.glob("history.db.damaged-*") if file.stat().st_size > 1000}
+    assert {b"first", b"secon", b"third"} <= kept
+
+
+def test_a_file_that_another_program_has_begun_anew_is_not_moved(tmp_path):
+    path = tmp_path / "history.db"
+    path.write_bytes(b"x" * 4000)
+    looked_at = database._identity(path)
+    path.rename(tmp_path / "old")
+    filled(path, 1)
+    assert database._move_aside(path, looked_at) is None
+    assert path.exists()
+
+
+def test_a_damaged_file_that_cannot_be_moved_is_told(tmp_path, monkeypatch):
+    path = tmp_path / "history.db"
+    path.write_bytes(b"x" * 4000)
+
+    def denied(self, target):
+        raise PermissionError("in use")
+
+    monkeypatch.setattr(type(path), "replace", denied)
+    with pytest.raises(NotAvailable) as caught:
+        History(path)
+    assert caught.value.reason == "history_damaged"
+    assert path.exists()
