@@ -24,8 +24,8 @@ def grain(canvas: Canvas, period: float) -> Structure:
     coarse_near, coarse_second, _ = cells(canvas, period * 4.5, jitter=1.0)
     wrinkle = 1 - np.clip((coarse_second - coarse_near) / (0.1 * period * 4.5), 0, 1)
     cloud = noise(canvas, 3.0)
-    shade = -(0.85 * crease * seen + 0.3 * wrinkle) + 0.3 * (own - 0.5) * seen + 0.08 * cloud
-    relief = -0.012 * crease * seen - 0.01 * wrinkle
+    shade = -(0.9 * crease * seen + 0.12 * wrinkle) + 0.35 * (own - 0.5) * seen + 0.08 * cloud
+    relief = -0.014 * crease * seen - 0.004 * wrinkle
     return Structure(_centred(shade), height=_centred(relief))
 
 
@@ -41,34 +41,38 @@ def nap(canvas: Canvas, period: float) -> Structure:
 def curl(canvas: Canvas, period: float) -> Structure:
     """Bouclé, terry and shearling: little loops and curls, dark between them."""
     near, second, own = cells(canvas, period, jitter=0.95)
+    wobble = 0.16 * period * noise(canvas, 0.6 * period)
+    near, second = near + wobble, second + wobble
     bump = np.clip(1 - (near / (0.62 * period)) ** 2, 0, 1)
     ring = np.cos(TAU * (near / period * 1.9 + own)) * bump
     gap = np.clip(1 - (second - near) / (0.25 * period), 0, 1)
     seen = canvas.visible(period * 0.6)
     fuzz = noise(canvas, 0.05)
-    shade = (0.65 * bump + 0.28 * ring - 0.35 * gap) * seen + 0.14 * fuzz + 0.14 * (own - 0.5)
-    return Structure(_centred(shade), height=_centred(0.16 * period * (bump + 0.25 * ring) * seen), patches=own)
+    shade = (0.6 * bump + 0.16 * ring - 0.3 * gap) * seen + 0.16 * fuzz + 0.14 * (own - 0.5)
+    return Structure(
+        _centred(shade), height=_centred(0.1 * period * (bump + 0.12 * ring + 0.08 * fuzz) * seen), patches=own
+    )
 
 
 def fur(canvas: Canvas, period: float) -> Structure:
     """Hair in tufts that fall downwards: strands along a flow that wanders, light tips, dark parting lines."""
     import cv2
 
-    strands = noise(canvas, 0.06, along_cm=period * 1.3)
-    locks = noise(canvas, 0.3, along_cm=period * 1.2)
-    bend = noise(canvas, 1.8) * 0.32 * canvas.pixels_per_cm
-    lift = noise(canvas, 1.2) * 0.5 * canvas.pixels_per_cm
+    strands = noise(canvas, 0.05, along_cm=period * 0.45) + 0.8 * noise(canvas, 0.1, along_cm=period * 0.6)
+    locks = noise(canvas, 0.55, along_cm=period * 0.8)
+    bend = (noise(canvas, 1.4) * 0.13 + noise(canvas, 0.5, along_cm=1.2) * 0.06) * canvas.pixels_per_cm
+    lift = noise(canvas, 0.8) * 0.35 * canvas.pixels_per_cm
     x = np.arange(canvas.width, dtype=np.float32)[None] + bend
     y = np.arange(canvas.height, dtype=np.float32)[:, None] + lift
     flow = cv2.remap(
-        (0.55 * strands + 0.75 * locks).astype(np.float32),
+        (0.62 * strands + 0.5 * locks).astype(np.float32),
         (x % canvas.width).astype(np.float32),
         (y % canvas.height).astype(np.float32),
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_WRAP,
     )
-    shade = np.tanh(0.8 * flow) * 0.9 + 0.25 * noise(canvas, 1.4, along_cm=2.0)
-    return Structure(_centred(shade), height=_centred(0.1 * flow), patches=None)
+    shade = np.tanh(0.7 * flow) * 0.75 + 0.2 * noise(canvas, 1.4, along_cm=2.0)
+    return Structure(_centred(shade), height=_centred(0.04 * flow), patches=None)
 
 
 def sequin(canvas: Canvas, period: float) -> Structure:
@@ -219,35 +223,45 @@ def _lace_repeat(canvas: Canvas, ground: F32, base: F32, size: float) -> None:
 
 
 def damask(canvas: Canvas, period: float) -> Structure:
-    """Brocade: a mirrored ornament of satin on matte ground, in the cloth's own colour."""
+    """Brocade: flowers in an ogee lattice, satin on a ribbed matte ground, in the cloth's own colour."""
     x, y = canvas.grid()
-    nx, ny = canvas.repeats(period * 0.75), canvas.repeats(period, axis=1)
+    nx, ny = canvas.repeats(period * 0.66), canvas.repeats(period, axis=1)
     u, v = x * (nx / canvas.cm[0]), y * (ny / canvas.cm[1])
-    row_shift = 0.5
     field = np.zeros((canvas.height, canvas.width), np.float32)
-    for shift_u, shift_v in ((0.0, 0.0), (row_shift, 0.5)):
-        px = np.abs(((u + shift_u) % 1.0) - 0.5) * 2
-        py = ((v + shift_v) % 1.0) * 2 - 1
-        field = np.maximum(field, _ornament(px, py))
+    soft = 1.5 * nx / canvas.width
+    for shift in (0.0, 0.5):
+        px = ((u + shift) % 1.0) - 0.5
+        py = ((v + shift) % 1.0) - 0.5
+        field = np.maximum(field, _palmette(px * 0.66, py, soft=soft))
+    # The lattice: two leaning waves that meet between the flowers, leaved on both sides.
+    wave = 0.25 + 0.21 * np.cos(2 * np.pi * v)
+    for side in (-1, 1):
+        away = ((u - side * wave + 0.5) % 1.0 - 0.5) * 0.66
+        leafing = 0.011 + 0.02 * np.abs(np.sin(2 * np.pi * v * 5 + side)) ** 2
+        field = np.maximum(field, step((leafing - np.abs(away)).astype(np.float32), width=soft))
     rib_lines = np.cos(TAU * y * (canvas.repeats(0.12, axis=1) / canvas.cm[1])) * canvas.visible(0.12)
     shade = 1.3 * field + 0.2 * rib_lines * (1 - field) + 0.08 * noise(canvas, 0.06)
     relief = (0.03 * field + 0.004 * rib_lines).astype(np.float32)
     return Structure(_centred(shade), height=_centred(relief), figure=np.asarray(1 - field, np.float32))
 
 
-def _ornament(px: F32, py: F32) -> F32:
-    """One half of a palmette, mirrored by the caller: nested leaves around an axis. px 0 on the axis, py -1..1."""
-    r = np.hypot(px * 1.15, py)
-    angle = np.arctan2(px * 1.15, -py)
-    lobes = 0.62 + 0.2 * np.cos(angle * 7) * np.exp(-((angle - 1.2) ** 2) / 1.8) - 0.06 * angle
-    outer = step((lobes - r).astype(np.float32), width=0.02)
-    inner_line = step((0.035 - np.abs(lobes - 0.1 - r)).astype(np.float32), width=0.02)
-    heart = step((0.3 + 0.07 * np.cos(angle * 5) - np.hypot(px * 1.5, py + 0.05)).astype(np.float32), width=0.02)
-    heart_line = step(
-        (0.03 - np.abs(0.19 + 0.05 * np.cos(angle * 5) - np.hypot(px * 1.5, py + 0.05))).astype(np.float32), width=0.02
-    )
-    veins = step((np.cos(angle * 14 + r * 3) - 0.55).astype(np.float32), width=0.3) * (r > 0.36) * (r < lobes - 0.14)
-    stem = step((0.035 + 0.03 * np.cos(py * 3) - px).astype(np.float32), width=0.02) * (py > 0.5)
-    return np.asarray(
-        np.clip(outer - inner_line - 0.8 * veins - heart + heart * (1 - heart_line) * 0.9 + stem, 0, 1), np.float32
-    )
+def _palmette(px: F32, py: F32, *, soft: float) -> F32:
+    """A pomegranate flower, about 0.5 wide and 0.62 tall around (0, 0), mirrored about its axis: cover 0..1."""
+
+    def inside(value: NDArray[np.floating]) -> F32:
+        return step(np.asarray(value, np.float32), width=soft)
+
+    x = np.abs(px)
+    r, angle = np.hypot(x, py), np.arctan2(x, -py)
+    crown = inside(0.235 + 0.035 * np.cos(angle * 9) * (angle < 2.3) - 0.05 * angle / np.pi - r)
+    gap = inside(0.012 - np.abs(0.172 + 0.022 * np.cos(angle * 9) - 0.035 * angle / np.pi - r))
+    heart = inside(0.118 - np.hypot(x * 1.25, py - 0.01))
+    grid_ = inside(np.abs(np.sin((x + py) * 62)) * np.abs(np.sin((x - py) * 62)) - 0.22)
+    inner = inside(0.082 - np.hypot(x * 1.25, py - 0.01))
+    leaf_u, leaf_v = (x * 0.8 + (py - 0.2) * -0.6), (x * 0.6 + (py - 0.2) * 0.8)
+    leaf = inside(0.045 * np.sin(np.pi * np.clip(leaf_u / 0.2, 0, 1)) - np.abs(leaf_v - 0.015)) * (leaf_u > 0)
+    vein = inside(0.006 - np.abs(leaf_v - 0.015)) * leaf
+    stem = inside(0.011 - x) * (py > 0.2) * (py < 0.36)
+    tip = inside(0.03 - np.hypot(x, py + 0.31) * 1.0)
+    flower = np.clip(crown - gap - heart, 0, 1) + inner * grid_
+    return np.asarray(np.clip(np.maximum.reduce([flower, leaf - vein, stem, tip]), 0, 1), np.float32)

@@ -67,11 +67,11 @@ def twill(canvas: Canvas, period: float) -> Structure:
 
 def denim(canvas: Canvas, period: float) -> Structure:
     """Indigo warp over white weft: twill lines in which the weft shows as pale specks, and warp streaks from uneven yarn."""
-    streaks = 0.65 * noise(canvas, 0.1, along_cm=5.0) + 0.4 * noise(canvas, 0.35, along_cm=9.0)
+    streaks = 0.5 * noise(canvas, 0.1, along_cm=5.0) + 0.55 * noise(canvas, 0.4, along_cm=9.0)
     lines = _twill_lines(canvas, period)
     grain = noise(canvas, 0.045, along_cm=0.11)
     specks = np.clip(0.6 * lines * canvas.visible(period * 0.8) + 0.8 * grain - 0.25, -0.9, 2.2)
-    shade = 0.5 * specks + 0.34 * streaks + 0.12 * noise(canvas, 2.5)
+    shade = 0.5 * specks + 0.34 * streaks + 0.2 * noise(canvas, 2.5)
     return Structure(_centred(shade), height=_centred(0.008 * lines + 0.004 * grain), towards_white=0.75)
 
 
@@ -130,21 +130,21 @@ def rib(canvas: Canvas, period: float) -> Structure:
 
 
 def cable(canvas: Canvas, period: float) -> Structure:
-    """Aran: ropes of two strands 3 cm wide that cross every 5 cm, set in purl, with a rib between."""
-    columns = max(1, round(canvas.cm[0] / 7.5))
-    crossings = 2 * max(1, round(canvas.cm[1] / 5.2 / 2) or 1)
+    """Aran: ropes of two strands, 2.3 cm wide, that cross every 4 cm, set in purl, with a rib between."""
+    columns = max(1, round(canvas.cm[0] / 5.0))
+    crossings = 2 * max(1, round(canvas.cm[1] / 7.6))
     x, y = canvas.grid()
-    u = ((x * (columns / canvas.cm[0])) % 1.0) * 7.5 - 3.75
+    u = ((x * (columns / canvas.cm[0])) % 1.0) * 5.0 - 2.5
     phase = np.pi * y * (crossings / canvas.cm[1]) * 1.0
     relief = _flat(canvas)
     for strand in (0.0, np.pi):
-        swing = 0.78 * np.sin(phase + strand)
+        swing = 0.56 * np.sin(phase + strand)
         front = 0.5 + 0.5 * np.cos(phase + strand)
         distance = np.abs(u - swing)
-        body = np.clip(1 - (distance / 0.82) ** 2, 0, 1) ** 0.5
+        body = np.clip(1 - (distance / 0.6) ** 2, 0, 1) ** 0.5
         relief = np.maximum(relief, body * (0.62 + 0.38 * front))
-    for rib_at in (-2.5, 2.5):
-        relief = np.maximum(relief, 0.6 * np.clip(1 - (np.abs(u - rib_at) / 0.42) ** 2, 0, 1) ** 0.5)
+    for rib_at in (-1.75, 1.75):
+        relief = np.maximum(relief, 0.6 * np.clip(1 - (np.abs(u - rib_at) / 0.3) ** 2, 0, 1) ** 0.5)
     yarn, _ = _stitches(canvas, period)
     purl = 0.14 * np.cos(TAU * y * (canvas.repeats(period * 0.8, axis=1) / canvas.cm[1])) + _flat(canvas)
     detail = np.where(relief > 0.05, (yarn - 0.5) * 0.5, purl - 0.05) * canvas.visible(period * 0.6)
@@ -154,7 +154,8 @@ def cable(canvas: Canvas, period: float) -> Structure:
 
 def felt(canvas: Canvas, period: float) -> Structure:
     """Brushed and milled surfaces: short fibres every way, no threads."""
-    fibres = noise(canvas, 0.05, along_cm=period * 2) + _across(canvas, 0.05, period * 2)
+    fibres = 0.5 * noise(canvas, 0.05, along_cm=period * 2) + 0.5 * _across(canvas, 0.05, period * 2)
+    fibres = fibres + 0.85 * noise(canvas, 0.6 * period)
     cloud = noise(canvas, 0.7)
     return Structure(_centred(0.42 * fibres + 0.25 * cloud), height=_centred(0.003 * fibres + 0.003 * cloud))
 
@@ -165,7 +166,7 @@ def tweed(canvas: Canvas, period: float) -> Structure:
 
     nx, ny = 4 * canvas.repeats(period * 2), 4 * canvas.repeats(period * 2, axis=1)
     rng = canvas.rng
-    warp, weft = rng.normal(0, 0.5, nx), rng.normal(0, 0.5, ny)
+    warp, weft = rng.normal(0, 0.2, nx), rng.normal(0, 0.2, ny)
     i, j = np.arange(ny)[:, None], np.arange(nx)[None, :]
     over = ((i + j) % 4 < 2).astype(np.float32)
     threads = (over * (warp[None] + 0.55) + (1 - over) * (weft[:, None] - 0.55)).astype(np.float32)

@@ -73,7 +73,8 @@ def _partners(pattern: str, ground: Colour) -> tuple[Colour, ...]:
         case "argyle":
             return (arithmetic.tonal(ground, by=0.2), arithmetic.contrast(ground))
         case "paisley":
-            return (arithmetic.contrast(ground), arithmetic.tonal(ground, by=0.2))
+            second = arithmetic.darker(ground, by=0.24) if light > 0.42 else arithmetic.lighter(ground, by=0.22)
+            return (arithmetic.contrast(ground), second)
         case "leopard":
             return (
                 arithmetic.darker(ground, by=0.2 if light > 0.45 else 0.08),

@@ -57,7 +57,7 @@ def tie_dye(canvas: Canvas, colours: Colours) -> F32:
     x, y = canvas.grid()
     w, h = canvas.cm
     bleed_x, bleed_y = 0.55 * noise(canvas, 2.2), 0.55 * noise(canvas, 2.2)
-    crumple = noise(canvas, 0.35) * 0.32 + noise(canvas, 1.1) * 0.5
+    crumple = noise(canvas, 0.5) * 0.2 + noise(canvas, 1.3) * 0.5
     nx, ny = max(1, round(w / (17.0 * canvas.scale))), max(1, round(h / (17.0 * canvas.scale)))
     nearest = np.full((canvas.height, canvas.width), 1e9, np.float32)
     rings = np.zeros_like(nearest)
@@ -72,11 +72,10 @@ def tie_dye(canvas: Canvas, colours: Colours) -> F32:
             nearer = r < nearest
             nearest = np.where(nearer, r, nearest)
             rings = np.where(nearer, field, rings)
-    wave = np.cos(2 * np.pi * rings / 2.0) + crumple * 0.75
     for k, dye in enumerate(dyes):
-        phase = rings / 2.0 + k / max(1, len(dyes))
-        wave = np.cos(2 * np.pi * phase) + crumple * 0.75
-        cover = step((wave - 0.05 * k).astype(np.float32), width=1.1) * np.float32(0.94)
+        phase = rings / 2.0 + k / (len(dyes) + 0.6)
+        wave = np.cos(2 * np.pi * phase) + crumple * 0.7
+        cover = step((wave - 0.12 * (len(dyes) > 1)).astype(np.float32), width=1.0) * np.float32(0.95)
         tile = blend(tile, dye, cover)
-    lines = np.clip(np.abs(crumple) * -8 + 1, 0, 1) * 0.3
-    return blend(tile, colours[0], lines.astype(np.float32))
+    # Dye lies unevenly in crumpled cloth: a little paler here, deeper there.
+    return np.asarray(np.clip(tile * (1 + 0.035 * noise(canvas, 0.9))[..., None], 0, 1), np.float32)

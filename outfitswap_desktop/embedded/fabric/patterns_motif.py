@@ -257,7 +257,7 @@ def _fill_gaps(
 
 
 def tropical(canvas: Canvas, colours: Colours) -> F32:
-    """Palm fronds and split leaves of 9 to 12 cm over each other, a few blossoms between them."""
+    """Palm fronds and split leaves of 6 to 8 cm over each other, a few blossoms between them."""
     rng, ppc, scale = canvas.rng, canvas.pixels_per_cm, canvas.scale
     ground, dyes = colours[0], list(colours[1:])
     greens = [d for d in dyes if to_lch(d)[1] > 0.025 and 1.75 < to_lch(d)[2] % (2 * np.pi) < 3.2] or [
@@ -268,16 +268,15 @@ def tropical(canvas: Canvas, colours: Colours) -> F32:
     blossoms = [d for d in dyes if d not in greens]
     tile, taken = filled(canvas, ground), np.zeros((canvas.height, canvas.width), np.float32)
     fronds = [
-        flowers.palm(round((7.0 + k) * scale * ppc), greens[k % len(greens)], angle=0.0, rng=rng) for k in range(3)
+        flowers.palm(round((5.6 + 0.8 * k) * scale * ppc), greens[k % len(greens)], angle=0.0, rng=rng)
+        for k in range(3)
     ]
     fronds += [
-        flowers.monstera(round(6.2 * scale * ppc), darker(greens[k % len(greens)], by=0.04), angle=0.0, rng=rng)
+        flowers.monstera(round(5.0 * scale * ppc), darker(greens[k % len(greens)], by=0.04), angle=0.0, rng=rng)
         for k in range(2)
     ]
-    for n, (x, y) in enumerate(scattered(canvas, 3.9 * scale)):
+    for n, (x, y) in enumerate(scattered(canvas, 3.3 * scale)):
         part = flowers.rotated(fronds[(n * 3) % 5], float(rng.uniform(0, 2 * np.pi)))
-        shade = np.clip(part.cover, 0, 1) * np.float32(0.3)
-        paste(tile, np.zeros_like(part.rgb), shade, centre=((x + 0.25 * scale) * ppc, (y + 0.3 * scale) * ppc))
         _put(canvas, tile, taken, part, at=(float(x), float(y)))
     for n, (x, y) in enumerate(scattered(canvas, 9.0 * scale)):
         if not blossoms:
@@ -287,7 +286,7 @@ def tropical(canvas: Canvas, colours: Colours) -> F32:
             canvas,
             tile,
             taken,
-            flowers.bloom("wild rose", round(4.6 * scale * ppc), dye, heart=_heart_of(dye), rng=rng),
+            flowers.bloom("wild rose", round(4.0 * scale * ppc), dye, heart=_heart_of(dye), rng=rng),
             at=(float(x), float(y)),
         )
     return np.asarray(tile, np.float32)
@@ -340,8 +339,8 @@ def paisley(canvas: Canvas, colours: Colours) -> F32:
     dyes = [*dyes, mixed(dyes[0], ground, share=0.5)] if len(dyes) < 3 else dyes
     tile, taken = filled(canvas, ground), np.zeros((canvas.height, canvas.width), np.float32)
     width, height = canvas.cm
-    big = _boteh(round(7.6 * scale * ppc), dyes, mirrored=False)
-    flipped = _boteh(round(7.6 * scale * ppc), [dyes[1], dyes[0], dyes[2]], mirrored=True)
+    big = _boteh(round(6.9 * scale * ppc), dyes, mirrored=False)
+    flipped = _boteh(round(6.9 * scale * ppc), [dyes[1], dyes[0], dyes[2]], mirrored=True)
     small = _boteh(round(3.6 * scale * ppc), [dyes[1], ground, dyes[0]], mirrored=False)
     nx, ny = max(1, round(width / (8.0 * scale))), max(1, round(height / (8.0 * scale)))
     for j in range(ny):

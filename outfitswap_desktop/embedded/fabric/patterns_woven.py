@@ -225,18 +225,29 @@ def glen(canvas: Canvas, colours: Colours) -> F32:
 
 
 def houndstooth(canvas: Canvas, colours: Colours) -> F32:
-    """Four light and four dark threads in warp and weft of a 2/2 twill: the broken, toothed check that results."""
-    paint = encoded([colours[0], colours[1]])
-    row = paint[[1, 1, 1, 1, 0, 0, 0, 0]]
-    repeats = max(1, round(canvas.cm[0] / (1.6 * canvas.scale)))
-    both = np.tile(row, (repeats, 1))
-    # The twill's direction decides whether the teeth point up; this one draws the classic figure.
-    return _woven(canvas, both, both, over=_TWILL22[:, ::-1])
+    """Four light and four dark threads in warp and weft of a 2/2 twill: the broken, toothed check that results.
+
+    Each thread is drawn as the yarns settle, not as a grid of squares: the steps of the twill run into slanted edges.
+    """
+    import cv2
+
+    dark = np.array([1, 1, 1, 1, 0, 0, 0, 0], np.float32)
+    over = np.tile(_TWILL22[:, ::-1], (2, 2))
+    field = dark[None, :] * over + dark[:, None] * (1 - over)
+    fine = 16
+    big = np.kron(np.tile(field, (3, 3)), np.ones((fine, fine), np.float32))
+    soft = cv2.GaussianBlur(big, (0, 0), 0.34 * fine)[8 * fine : 16 * fine, 8 * fine : 16 * fine]
+    size = (canvas.width, canvas.height)
+    shrinks = canvas.width < soft.shape[1]
+    settled = cv2.resize(soft, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    slope = 8 * fine / canvas.width / (0.85 * fine)
+    cover = np.clip((settled - 0.5) / max(slope, 0.05) + 0.5, 0, 1).astype(np.float32)
+    return blend(filled(canvas, colours[0]), colours[1], cover)
 
 
 def herringbone(canvas: Canvas, colours: Colours) -> F32:
-    """Broken 2/2 twill that turns every 1.2 cm: warp in one colour, weft in the other, with the break between the columns."""
-    columns = canvas.repeats(1.2 * canvas.scale)
+    """Broken 2/2 twill that turns every 1.8 cm: warp in one colour, weft in the other, with the break between the columns."""
+    columns = canvas.repeats(1.8 * canvas.scale)
     columns += columns % 2
     per_column = 12
     width = columns * per_column
