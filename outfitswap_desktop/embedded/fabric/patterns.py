@@ -252,7 +252,8 @@ def _swatch(design: Design, pixels_per_cm: float) -> Cloth:
 def weave(design: Design, *, pixels_per_cm: float, seed: int) -> Cloth:
     """A seamless tile of the cloth that `design` describes, lying flat, at `pixels_per_cm` (capped to 2048 px a side).
 
-    `albedo` as in Cloth; `height` in centimetres of relief about 0. For "solid" the tile's mean colour is the asked one.
+    `albedo` as in Cloth; `height` in centimetres of relief about 0. For "solid" the tile's mean colour is the asked
+    one; "figured" is a cloth that has several colours in its own structure (brocade, tweed, sequins, lace on a lining).
     "colour block" and "gradient" give one tile of 64 cm: v = 0 is its upper edge and v = 64 cm its lower one, so a renderer
     lays v = 0 at the garment's top and stretches or cuts at its hem. The same design, resolution and seed give the same tile.
     Raises ValueError for a pattern that is not known or a resolution that is not positive.
@@ -261,17 +262,17 @@ def weave(design: Design, *, pixels_per_cm: float, seed: int) -> Cloth:
         raise ValueError(f"pixels_per_cm must be positive, not {pixels_per_cm}")
     if design.pattern == "swatch" and design.swatch is not None:
         return _swatch(design, pixels_per_cm)
-    if design.pattern != "solid" and design.pattern not in plans():
+    unfigured = design.pattern in ("solid", "figured")
+    if not unfigured and design.pattern not in plans():
         raise ValueError(f"unknown pattern: {design.pattern!r}")
     colours = palette.completed(design.pattern, design.colours)
     cm = _tile_cm(design, colours)
     size = _raster(cm, pixels_per_cm, most=_most_pixels(design))
-    solid = design.pattern == "solid"
     canvas = Canvas(size[0], size[1], cm, np.random.default_rng((seed, 0)), design.scale)
-    tile = filled(canvas, colours[0]) if solid else _drawn(design, colours, cm, size=size, seed=seed)
-    structure = _micro(design.material, canvas, design.scale if solid else 1.0)
+    tile = filled(canvas, colours[0]) if unfigured else _drawn(design, colours, cm, size=size, seed=seed)
+    structure = _micro(design.material, canvas, design.scale if unfigured else 1.0)
     tile = _shaded(tile, structure, design.material.micro_depth)
-    if solid:
+    if unfigured:
         tile = _flecked(tile, canvas, structure, colours)
         if len(colours) == 1:
             tile = _keep_mean(tile, encoded(colours)[0])

@@ -166,8 +166,10 @@ def _plain_colours(reading: _Reading, key: str, said: list[str]) -> tuple[str, t
         for modifier in _strength(reading.terms, key == "denim"):
             colour = modified(colour, modifier)
         return "solid", (colour,)
-    if len(colours) == 1 or (key and materials()[key].material.micro in _NATIVE_MIX):
+    if len(colours) == 1:
         return "solid", tuple(colours)
+    if key and materials()[key].material.micro in _NATIVE_MIX:
+        return "figured", tuple(colours)
     turning = any(t.kind == "connect" and t.text in ("to", "into", "from") for t in reading.all("connect"))
     pattern = "gradient" if turning or len(colours) > 4 else "colour block"
     said.append(f"several colours and no pattern: read as a {pattern}")
