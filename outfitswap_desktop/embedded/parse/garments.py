@@ -45,14 +45,18 @@ def find_garments(state: Labelling, figure: Figure, parts: PartMap, *, bare: F32
     line = waist.find_waist(figure, np.asarray(cloth * central, np.float32), lab=state.lab)
     seen_below = np.count_nonzero((figure.down() > 1.0) & (cloth > 0.5)) / figure.unit**2
     one_colour = line.contrast < 0.15 and line.apart < 0.3
-    no_line = seen_below < 0.35 and line.contrast < 0.25
+    no_line = seen_below < 0.35 and line.contrast < 0.12
     on_trunk = central > 0.5
-    below = np.zeros_like(line.below) if no_line else line.below
-    below = _without_tails(below, line, state, figure=figure, cloth=cloth)
+    seen_above = np.count_nonzero((figure.down() < 0.8) & (cloth > 0.5)) / figure.unit**2
+    no_top = not no_line and seen_above < 0.25 and line.contrast < 0.12
+    below = np.full_like(line.below, no_top) if no_line or no_top else line.below
+    below = _with_tails(below, line, state, figure=figure, cloth=cloth)
     upper = np.where(on_trunk, cloth * ~below, top)
     lower = np.where(on_trunk, cloth * below, bottom)
     if no_line:
         upper, lower = cloth, np.zeros_like(cloth)
+    if no_top:
+        upper, lower = np.zeros_like(cloth), cloth
     unit = figure.unit
     clean_upper = cleaned(np.asarray(upper, np.float32), unit)
     full = cleaned(np.asarray(cloth, np.float32), unit)
@@ -67,21 +71,28 @@ def find_garments(state: Labelling, figure: Figure, parts: PartMap, *, bare: F32
     return Garments(maps, inner is not None, bool(one_colour and thighs > 0.1))
 
 
-def _without_tails(below: Bool, line: Waist, state: Labelling, *, figure: Figure, cloth: F32) -> Bool:
-    """Take coat tails out of `below`: pieces under the line that clearly have the top's colours and hang from it."""
+def _with_tails(below: Bool, line: Waist, state: Labelling, *, figure: Figure, cloth: F32) -> Bool:
+    """Move pieces across the line that clearly have the other side's colours and hang together with it.
+
+    Coat tails hang below the line, the belt shows above it where a coat stands open.
+    """
     if line.apart < 0.5:
         return below
     soft = state.smooth(np.asarray(np.where(cloth > 0.4, line.votes, 0), np.float32))
-    like = below & (soft > 0.6) & (cloth > 0.5)
-    size = max(3, round(0.04 * figure.unit)) | 1
-    like_open = cv2.morphologyEx(like.astype(np.uint8), cv2.MORPH_OPEN, np.ones((size, size), np.uint8))
-    touch = cv2.dilate((~below & (cloth > 0.5)).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(like_open)
+    solid = cloth > 0.5
+    size = max(3, round(0.03 * figure.unit)) | 1
     result = below.copy()
-    for i in range(1, count):
-        piece = labels == i
-        if stats[i, cv2.CC_STAT_AREA] > 0.01 * figure.unit**2 and np.any(piece & touch):
-            result[piece] = False
+    for side, like in (
+        (False, below & (soft > 0.6) & solid),
+        (True, ~below & (soft < -0.6) & solid & (figure.down() > 0.6)),
+    ):
+        opened = cv2.morphologyEx(like.astype(np.uint8), cv2.MORPH_OPEN, np.ones((size, size), np.uint8))
+        touch = cv2.dilate(((below == side) & solid).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
+        for i in range(1, count):
+            piece = labels == i
+            if stats[i, cv2.CC_STAT_AREA] > 0.004 * figure.unit**2 and np.any(piece & touch):
+                result[piece] = side
     return result
 
 

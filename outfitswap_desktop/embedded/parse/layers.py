@@ -12,6 +12,8 @@ from outfitswap_desktop.embedded.parse.labelling import COLOUR_WEIGHT, Labelling
 from outfitswap_desktop.embedded.parse.parts import SKIN, Figure, PartMap, grid, unit_vector
 from outfitswap_desktop.embedded.parse.seeds import Bool
 
+LEAST_GAP = 13.0
+"""Lab distance (lightness weighs 0.7) that the two layers' medians must differ by."""
 APART = 0.9
 """Mean clipped votes (nats) that sleeves and chest must differ by before two layers are believed."""
 
@@ -47,7 +49,24 @@ def inner_layer(state: Labelling, figure: Figure, parts: PartMap, *, upper: Bool
         kernel = np.ones((3, 3), np.uint8)
         inner = cv2.erode(chosen.astype(np.uint8), kernel) > 0
         outer = cv2.erode((upper & ~chosen).astype(np.uint8), kernel) > 0
-    return chosen
+    return chosen if chosen is not None and _two_cloths(state, chosen, upper & ~chosen, unit=figure.unit) else None
+
+
+def _two_cloths(state: Labelling, inner: Bool, outer: Bool, *, unit: float) -> bool:
+    """Whether two regions are two materials and not one in light and shade: different medians, a step between them."""
+    if not inner.any() or not outer.any():
+        return False
+    gap = np.median(state.lab[inner], axis=0) - np.median(state.lab[outer], axis=0)
+    if float(np.hypot(0.7 * gap[0], np.hypot(gap[1], gap[2]))) < LEAST_GAP:
+        return False
+    reach = max(2, round(0.025 * unit))
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    rim_in = inner & (cv2.dilate(outer.astype(np.uint8), kernel) > 0)
+    rim_out = outer & (cv2.dilate(inner.astype(np.uint8), kernel) > 0)
+    if np.count_nonzero(rim_in) < 10 or np.count_nonzero(rim_out) < 10:
+        return False
+    step = np.median(state.lab[rim_in], axis=0) - np.median(state.lab[rim_out], axis=0)
+    return float(np.sqrt((step**2).sum())) > 0.6 * LEAST_GAP
 
 
 def _below_throat(state: Labelling, figure: Figure, *, upper: Bool) -> Bool | None:

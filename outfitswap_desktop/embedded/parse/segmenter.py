@@ -116,6 +116,8 @@ class MediaPipeSegmenter:
 
     def _second_look(self, picture: RGB, first: Pose) -> Pose:
         """Pose once more on the person's own cut; kept when it shows the same body."""
+        if first.points[persons.NOSE][1] < 0:
+            return first  # no head for the detector to start from; it would squeeze the body into the picture
         again = self._solutions.pose(picture)
         if again is not None and overlap(again.mask, first.mask) > 0.7:
             return again

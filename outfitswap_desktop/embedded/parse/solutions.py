@@ -88,6 +88,20 @@ class Solutions:
         mask = np.zeros((h, w), np.float32) if mask is None else np.ascontiguousarray(mask, np.float32)
         return Pose(points, seen, mask)
 
+    def pose_at(self, picture: RGB, centre: tuple[float, float], side: float) -> Pose | None:
+        """The pose of a body with its hips at `centre` that fills a square of `side` pixels, or None."""
+        network = self._built.get("aimed")
+        if network is None:
+            _builders()  # NotAvailable when mediapipe is missing
+            with hushed():
+                from outfitswap_desktop.embedded.parse.aimed import AimedPose
+
+                network = self._built["aimed"] = AimedPose()
+                found = network.look(picture, centre, side)
+        else:
+            found = network.look(picture, centre, side)
+        return None if found is None else Pose(*found)
+
     def selfie(self, picture: RGB) -> F32:
         """Probability (h, w) that a pixel belongs to any person."""
         return np.ascontiguousarray(self._run("selfie", picture).segmentation_mask, np.float32)

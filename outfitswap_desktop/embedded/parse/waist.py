@@ -21,9 +21,10 @@ EDGE = 5.0
 MOST = 12.0
 """Most that one column may pay for its colours, so that a half in another light does not bend the whole line."""
 HIP = 2.5
-SLOPE = 2.0
+SLOPE = 5.0
 STRAIGHT = 0.75
-"""Below this much colour difference the line is a straight or sagging one; a free path would follow shades."""
+"""Below this much colour difference the line is a straight or sagging one; a free path would follow shades. The same
+where the photo ends above the thighs: too little is seen of the lower garment to trust its colours."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +55,7 @@ def find_waist(figure: Figure, cloth: F32, *, lab: F32) -> Waist:
         return np.asarray(cv2.warpAffine(layer, turn, (side, side), flags=cv2.INTER_LINEAR), np.float32)
 
     ratio, apart = _votes(figure, cloth, lab)
+    cropped = np.count_nonzero((figure.down() > 1.15) & (cloth > 0.6)) < 0.12 * figure.unit**2
     weight = turned(cloth)
     turned_ratio = turned(ratio) * weight
     unit = figure.unit
@@ -64,18 +66,21 @@ def find_waist(figure: Figure, cloth: F32, *, lab: F32) -> Waist:
     edge = _edges([turned(np.ascontiguousarray(lab[..., i])) for i in range(3)], weight, place=place)
     above = np.cumsum(-turned_ratio, axis=0)
     paid = apart * (80.0 / unit) * (above - above.min(axis=0))
-    cost = MOST * np.tanh(paid / MOST)
+    trust = _column_trust(turned_ratio, weight, below=rows[:, 0] > hips + 0.04 * (hips - shoulders), reach=0.3 * unit)
+    cost = trust[None] * MOST * np.tanh(paid / MOST)
     busy = np.minimum(1.0, weight.sum(axis=0) / (0.3 * unit))[None]
     cost = cost + busy * (HIP * place**2 - (1.6 - 0.6 * apart) * EDGE * edge)
     cost[(np.abs(place) > 6.0)[:, 0]] += 1e3
-    if apart < STRAIGHT:
+    if cropped or apart < STRAIGHT:
         path = _straight_path(np.asarray(cost, np.float32), busy[0])
     else:
         path = _stiff_path(np.asarray(cost, np.float32), slope=SLOPE)
     below = (rows > path[None]).astype(np.float32)
     unturned = cv2.warpAffine(below, back, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    columns = np.repeat(trust[None], side, axis=0)
+    trusted = cv2.warpAffine(columns, back, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     contrast = _contrast([turned(np.ascontiguousarray(lab[..., i])) for i in range(3)], weight, path, unit=unit)
-    return Waist(np.asarray(unturned > 0.5), ratio, contrast, apart)
+    return Waist(np.asarray(unturned > 0.5), np.asarray(ratio * trusted, np.float32), contrast, apart)
 
 
 def _votes(figure: Figure, cloth: F32, lab: F32) -> tuple[F32, float]:
@@ -100,6 +105,19 @@ def _votes(figure: Figure, cloth: F32, lab: F32) -> tuple[F32, float]:
     right = min(float((ratio[chest] > 0).mean()), float((ratio[thigh] < 0).mean()))
     gap = float(ratio[chest].mean() - ratio[thigh].mean())
     return ratio, float(np.clip((right - 0.65) / 0.2, 0, 1) * np.clip((gap - 1.2) / 0.8, 0, 1))
+
+
+def _column_trust(votes: F32, weight: F32, *, below: NDArray[np.bool_], reach: float) -> F32:
+    """Per column 0..1: whether what is surely below the line votes for the bottom there; 1 where nothing can be seen."""
+    window = (1, max(3, round(reach)) | 1)
+
+    def gathered(values: F32) -> F32:
+        return np.asarray(cv2.boxFilter(values[None], -1, window[::-1], normalize=False)[0], np.float32)
+
+    mass = gathered(np.asarray(weight[below].sum(axis=0), np.float32))
+    right = gathered(np.asarray((weight * (votes < -0.3))[below].sum(axis=0), np.float32))
+    share = np.where(mass > 20, right / np.maximum(mass, 1e-3), 0.75)
+    return np.asarray(np.clip((share - 0.5) / 0.3, 0.1, 1), np.float32)
 
 
 def _edges(channels: list[F32], weight: F32, *, place: F32) -> F32:
@@ -131,9 +149,9 @@ def _contrast(channels: list[F32], weight: F32, path: F32, *, unit: float) -> fl
             if np.count_nonzero(both) < 0.15 * unit:
                 return 0.0
             steps.append((soft[high, columns] - soft[low, columns])[both])
-        return float(np.median(np.sqrt(sum(s**2 for s in steps))))
+        return float(np.mean(np.sqrt(sum(s**2 for s in steps))))
 
-    here = step_at(path)
+    here = max(step_at(path + shift * unit) for shift in (-0.04, -0.02, 0.0, 0.02, 0.04))
     if here == 0.0:
         return 0.0
     usual = float(np.median([step_at(path - shift * unit) for shift in (0.25, 0.4, 0.55)]))
