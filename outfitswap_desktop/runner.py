@@ -19,6 +19,7 @@ from outfitswap_desktop.core.arrays import RGB, Mask
 from outfitswap_desktop.core.colour import to_srgb
 from outfitswap_desktop.core.encode import format_for
 from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest, SwapResult
+from outfitswap_desktop.core.memory import give_back
 from outfitswap_desktop.core.receipt import make_receipt
 from outfitswap_desktop.core.regions import Segmentation
 from outfitswap_desktop.core.steps import Steps
@@ -130,6 +131,7 @@ class Runner:
         gates_began = time.perf_counter()
         report(Progress("gates", pipeline.STAGE_ENDS["paste"]))
         released = self.kernel.release(_raw(result, checked), cancel=cancel)
+        give_back()
         gates = time.perf_counter() - gates_began
         cancel.check()
         save_began = time.perf_counter()
@@ -177,21 +179,28 @@ class Runner:
         """Write a mask as an 8-bit PNG, never over the photo; returns the absolute path."""
         if format_for(output) != "PNG":
             raise UsageProblem("A mask is written as PNG.", reason="mask_format", hint="Name it MASK.png.")
-        return _write(self.kernel.encode_mask(mask), output, forbid=_paths(source.path))
+        return self._write(self.kernel.encode_mask(mask), output, forbid=_paths(source.path))
 
     def write_overlay(self, painted: RGB, mask: Mask, output: Path, *, source: CheckedSource) -> Path:
         """Write the photo with a mask painted over it, after the output gates; returns the absolute path."""
         released = self.kernel.release(RawOutput(painted, mask, source, kind="overlay"))
-        return _write(self.kernel.encode(released, format_for(output)), output, forbid=_paths(source.path))
+        return self._write(self.kernel.encode(released, format_for(output)), output, forbid=_paths(source.path))
 
     def write_sheet(self, rows: list[list[Cell]], output: Path, *, title: str = "") -> Path:
         """Write a contact sheet of released pictures and the user's own photos; returns the absolute path."""
         sheet = self.kernel.contact_sheet(rows, title=title)
-        return _write(self.kernel.encode(sheet, format_for(output)), output, forbid=())
+        return self._write(self.kernel.encode(sheet, format_for(output)), output, forbid=())
 
     def write_document(self, document: Mapping[str, Any], output: Path) -> Path:
         """Write a JSON document in one step; returns the absolute path."""
-        return _write(_json_bytes(document), output, forbid=())
+        return self._write(_json_bytes(document), output, forbid=())
+
+    def _write(self, data: bytes, output: Path, *, forbid: tuple[Path, ...]) -> Path:
+        """Write a file that makes no entry; a kill leaves no part of it."""
+        planned = writing.plan(output, forbid=forbid)
+        with self.history.watching([planned], writing):
+            writing.publish(writing.stage(data, planned))
+        return planned.final
 
     def _plan(self, request: SwapRequest) -> tuple[writing.Planned, ...]:
         forbid = _paths(request.photo, request.garment, request.mask)
@@ -279,12 +288,6 @@ def _paths(*paths: Path | None) -> tuple[Path, ...]:
 
 def _file_sha256(path: Path | None) -> str | None:
     return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _write(data: bytes, output: Path, *, forbid: tuple[Path, ...]) -> Path:
-    staged = writing.stage(data, output, forbid=forbid)
-    writing.publish(staged)
-    return staged.final
 
 
 def _json_bytes(document: Mapping[str, Any]) -> bytes:
