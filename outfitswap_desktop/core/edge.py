@@ -19,13 +19,12 @@ NO_CONTRAST = 12.0
 FAINT = 0.02
 
 
-def matte(image: RGB, mask: Mask, *, keep_out: Mask | None = None, grow: bool = True) -> Alpha:
+def matte(image: RGB, mask: Mask, *, keep_out: Mask | None = None) -> Alpha:
     """Coverage (h, w) 0..255 of the garment `mask` (h, w) 0/255 in `image` (h, w, 3).
 
     Within a few pixels of the outline a pixel I between the local mean colours F (inside) and B (outside) covers
     (I - B).(F - B) / |F - B|^2, the two-colour matting equation; where the sides hardly differ the outline itself decides.
-    The estimate may move the outline by half the reach; it never enters `keep_out` (h, w) > 0, and with `grow`
-    False (hand-drawn masks) never leaves `mask`.
+    The estimate may move the outline by half the reach; it never enters `keep_out` (h, w) > 0.
     """
     inside = mask > 0
     if not inside.any():
@@ -37,8 +36,6 @@ def matte(image: RGB, mask: Mask, *, keep_out: Mask | None = None, grow: bool = 
     if rows.size:
         coverage = _coverage(image, signed, (rows, columns), reach)
         alpha[rows, columns] = np.rint(np.where(coverage < FAINT, 0.0, coverage) * 255.0).astype(np.uint8)
-    if not grow:
-        alpha[~inside] = 0
     if keep_out is not None:
         alpha[keep_out > 0] = 0
     return alpha

@@ -16,6 +16,7 @@ from outfitswap_desktop.core import compose, edge
 from outfitswap_desktop.core.arrays import RGB, Alpha, Mask
 from outfitswap_desktop.core.colour import from_srgb, to_srgb
 from outfitswap_desktop.core.job import CancelToken, Measured, Progress, Report, SwapRequest, SwapResult
+from outfitswap_desktop.core.mask import feather
 from outfitswap_desktop.core.memory import give_back
 from outfitswap_desktop.core.photo import Photo
 from outfitswap_desktop.core.regions import Segmentation
@@ -26,6 +27,8 @@ from outfitswap_desktop.errors import InputRefused, NobodyFound
 STAGE_ENDS = {"parse": 0.35, "mask": 0.40, "generate": 0.80, "paste": 0.85}
 """Share of the whole job that is behind when a stage ends; the rest belongs to gates, encoding and saving."""
 HAND_DRAWN = "hand-drawn mask"
+DRAWN_FEATHER = 2
+"""Pixels over which a hand-drawn mask fades inwards."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,13 +130,18 @@ def plan_mask(
 
 
 def soften(plan: MaskPlan, *, crop: compose.Crop, seen: RGB) -> MaskPlan:
-    """The plan with a soft edge that follows the garment's outline in the photo `seen` (H, W, 3)."""
+    """The plan with a soft edge that follows the garment's outline in the photo `seen` (H, W, 3).
+
+    A hand-drawn mask keeps the outline that was drawn and is only feathered inwards.
+    """
+    if plan.segmenter == HAND_DRAWN:
+        return replace(plan, alpha=feather(plan.alpha, DRAWN_FEATHER))
     x0, y0, x1, y1 = crop.box
     window = (slice(y0, y1), slice(x0, x1))
     found = plan.segmentation
     keep = found.protect_mask((seen.shape[0], seen.shape[1]))[window] if found is not None else None
     alpha = np.zeros_like(plan.alpha)
-    alpha[window] = edge.matte(seen[window], plan.alpha[window], keep_out=keep, grow=plan.segmenter != HAND_DRAWN)
+    alpha[window] = edge.matte(seen[window], plan.alpha[window], keep_out=keep)
     return replace(plan, alpha=alpha)
 
 
