@@ -12,6 +12,8 @@ FLOOR = 0.03
 """Share of the uniform density, so that a colour nobody has seen decides nothing."""
 LAB_VOLUME = 100.0 * 120.0 * 120.0
 """Volume of Lab that clothes and skin live in, in cubed Lab units."""
+CENTRE = np.array((50.0, 0.0, 0.0), np.float32)
+"""Colours are taken from here, so that the squares stay small enough for float32."""
 SAMPLES = 2500
 ROUNDS = 8
 
@@ -26,12 +28,33 @@ class Mixture:
 
     def log_likelihood(self, colours: F32) -> F32:
         """Log density (n,) of Lab `colours` (n, 3), never under the floor's."""
-        total = np.full(len(colours), FLOOR / LAB_VOLUME, np.float32)
-        for weight, mean, root in zip(self.weights, self.means, self.roots, strict=True):
-            gap = (colours - mean) @ root.T
-            height = (1 - FLOOR) * weight * np.prod(np.diag(root)) / (2 * np.pi) ** 1.5
-            total += np.float32(height) * np.exp(-0.5 * np.einsum("ij,ij->i", gap, gap))
-        return np.asarray(np.log(total), np.float32)
+        terms = _quadratic(colours - CENTRE)
+        exponents = terms @ self._forms()
+        total = np.exp(exponents, out=exponents).sum(axis=1)
+        return np.asarray(np.log(total + np.float32(FLOOR / LAB_VOLUME)), np.float32)
+
+    def _forms(self) -> F32:
+        """Log density of each component as a quadratic form (10, k) on the terms of _quadratic: one product for all."""
+        forms = np.empty((10, len(self.weights)))
+        for k, (weight, mean, root) in enumerate(zip(self.weights, self.means, self.roots, strict=True)):
+            precision = root.astype(np.float64).T @ root
+            middle = mean - CENTRE
+            height = np.log((1 - FLOOR) * weight * np.prod(np.diag(root)) / (2 * np.pi) ** 1.5)
+            squares = [-0.5 * precision[i, i] for i in range(3)]
+            mixed = [-precision[i, j] for i, j in ((0, 1), (0, 2), (1, 2))]
+            forms[:, k] = [*squares, *mixed, *(precision @ middle), height - 0.5 * middle @ precision @ middle]
+        return forms.astype(np.float32)
+
+
+def _quadratic(colours: F32) -> F32:
+    """All terms (n, 10) of a quadratic form in `colours` (n, 3): squares, mixed products, the values, 1."""
+    terms = np.empty((len(colours), 10), np.float32)
+    np.multiply(colours, colours, out=terms[:, :3])
+    np.multiply(colours[:, :1], colours[:, 1:], out=terms[:, 3:5])
+    np.multiply(colours[:, 1], colours[:, 2], out=terms[:, 5])
+    terms[:, 6:9] = colours
+    terms[:, 9] = 1
+    return terms
 
 
 def flat(colours: F32) -> F32:
