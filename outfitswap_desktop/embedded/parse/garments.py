@@ -48,7 +48,7 @@ def find_garments(state: Labelling, figure: Figure, parts: PartMap, *, bare: F32
     no_line = seen_below < 0.35 and line.contrast < 0.12
     on_trunk = central > 0.5
     seen_above = np.count_nonzero((figure.down() < 0.8) & (cloth > 0.5)) / figure.unit**2
-    no_top = not no_line and seen_above < 0.25 and line.contrast < 0.12
+    no_top = not no_line and seen_above < 0.25 and line.contrast < 0.3
     below = np.full_like(line.below, no_top) if no_line or no_top else line.below
     below = _with_tails(below, line, state, figure=figure, cloth=cloth)
     upper = np.where(on_trunk, cloth * ~below, top)

@@ -22,8 +22,8 @@ SHARES: dict[str, tuple[float, float, float, float, float]] = {
     "neck": (0.68, 0.10, 0.22, 0.0, 0.0),
     "trunk": (0.045, 0.02, 0.935, 0.0, 0.0),
     "upper_arm": (0.35, 0.01, 0.64, 0.0, 0.0),
-    "forearm": (0.55, 0.0, 0.44, 0.01, 0.0),
-    "hand": (0.95, 0.0, 0.04, 0.01, 0.0),
+    "forearm": (0.53, 0.0, 0.43, 0.04, 0.0),
+    "hand": (0.88, 0.0, 0.06, 0.06, 0.0),
     "thigh": (0.10, 0.0, 0.0, 0.88, 0.01),
     "shin": (0.28, 0.0, 0.0, 0.64, 0.08),
     "foot": (0.18, 0.0, 0.0, 0.07, 0.75),
@@ -45,7 +45,8 @@ RADII = {
 class Figure:
     """One person in the work frame: pose points (33, 2), visibilities (33,), shoulder width `unit`, picture `size` (h, w).
 
-    `mesh` (468, 2) are the face's points when found, `hands` those of the hands (21, 2 each).
+    `mesh` (468, 2) are the face's points when found, `hands` those of the hands (21, 2 each). `headless`: the photo begins
+    below the head, whatever the pose says about it.
     """
 
     points: F32
@@ -54,6 +55,7 @@ class Figure:
     size: tuple[int, int]
     mesh: F32 | None = None
     hands: tuple[F32, ...] = ()
+    headless: bool = False
 
     def mid(self, one: int, two: int) -> F32:
         """The middle between two pose points."""
@@ -200,9 +202,10 @@ def part_map(figure: Figure) -> PartMap:
         force = weight / (1 + np.exp(np.clip((distance - radius) / (soft * unit), -30, 30)))
         near[name] = np.maximum(near[name], force) if name in near else np.asarray(force, np.float32)
 
-    claim("head", head_distance(figure), 0.02 * unit, soft=0.03, weight=4.0)
-    mouth = figure.mid(9, 10)
-    claim("neck", to_capsule(figure.size, mouth, figure.neck_base - figure.axis * 0.08 * unit), RADII["neck"] * unit)
+    if not figure.headless:
+        claim("head", head_distance(figure), 0.02 * unit, soft=0.03, weight=4.0)
+        throat = to_capsule(figure.size, figure.mid(9, 10), figure.neck_base - figure.axis * 0.08 * unit)
+        claim("neck", throat, RADII["neck"] * unit)
     claim("trunk", to_polygon(figure.size, trunk_corners(figure)), 0.02 * unit)
     for name, start, end in LIMBS:
         weight = {"forearm": 1.5, "upper_arm": 1.0, "shin": 1.0, "thigh": 1.0, "foot": 2.0}[name]
@@ -257,7 +260,7 @@ def label_prior(figure: Figure, parts: PartMap, person: F32) -> F32:
         prior[SKIN] += weight * skin
         prior[HAIR] += weight * hair
         prior[SHOES] += weight * (shoes * low if name == "shin" else shoes)
-    high = down < 0.0
+    high = (down < 0.0) & (not figure.headless)
     prior[SKIN] += parts.rest * 0.10
     prior[HAIR] += parts.rest * np.where(high, 0.45, 0.02)
     prior[TOP] += parts.rest * np.where(high, 0.15, 0.8) * upper
@@ -266,7 +269,7 @@ def label_prior(figure: Figure, parts: PartMap, person: F32) -> F32:
     ys, xs = grid(figure.size)
     centre = head_ellipse(figure)[0]
     falls = np.exp(-0.5 * (np.hypot(xs - centre[0], ys - centre[1]) / (0.55 * figure.unit)) ** 2)
-    prior[HAIR] += 0.10 * falls * (down < 0.6)
+    prior[HAIR] += (0.0 if figure.headless else 0.10) * falls * (down < 0.6)
     prior += 1e-3
     prior[HAIR] *= np.where(down < 1.1, 1.0, 0.01)
     prior /= prior[1:].sum(axis=0)

@@ -21,7 +21,7 @@ TRUNK = (LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP)
 SURE_FACE = 0.88
 """Faces under this score are looked at twice."""
 
-LEAST_FITNESS = 1.2
+LEAST_FITNESS = 0.6
 """A pose without a face is believed from this fitness on."""
 
 Window = tuple[float, float, float, float]
@@ -132,11 +132,13 @@ def fitness(pose: Pose, *, headless: bool) -> float:
     nose = pose.points[NOSE]
     shows_head = 0 <= nose[0] < width and 0 <= nose[1] < height
     area = min(1.0, float(body.mean()) / 0.1)
-    return (inside / max(1, total) + covered) * area + 0.3 - _misfit(pose) - 0.5 * (headless and shows_head)
+    unsure = np.count_nonzero((pose.mask > 0.15) & (pose.mask < 0.85)) / max(1.0, float(np.count_nonzero(body)))
+    good = (inside / max(1, total) + covered) * area + 0.4
+    return good - _misfit(pose) - min(1.0, unsure) - 0.5 * (headless and shows_head)
 
 
 def _misfit(pose: Pose) -> float:
-    """How far lengths that are in the picture are from their usual ratios; 0 = usual, at most 1.35."""
+    """How far lengths that are in the picture are from their usual ratios; 0 = usual, at most 2.4."""
     height, width = pose.mask.shape
 
     def length(one: int, two: int) -> float:
@@ -158,7 +160,7 @@ def _misfit(pose: Pose) -> float:
         gaps.append(abs(np.log(trunk / thigh / 1.15)))
     if shown(LEFT_SHOULDER, RIGHT_SHOULDER):
         gaps.append(max(0.0, float(np.log(1.3 * shoulders / trunk))))  # a turned person's shoulders may be narrower
-    return float(sum(0.45 * min(1.0, max(0.0, gap - 0.15)) for gap in gaps))
+    return float(sum(0.8 * min(1.0, max(0.0, gap - 0.15)) for gap in gaps))
 
 
 def find_faces(solutions: Solutions, look: RGB) -> list[Face]:

@@ -15,7 +15,7 @@ def protected_maps(figure: Figure, probability: F32, person: F32) -> dict[str, t
     """Soft map (h, w) and confidence of "head", "hair", "hands", "shoes"; what is not in the picture is left out."""
     skin, hair, shoes = probability[SKIN], probability[HAIR], probability[SHOES]
     found: dict[str, tuple[F32, float]] = {}
-    head = _head(figure, skin, hair, person)
+    head = np.zeros(figure.size, np.float32) if figure.headless else _head(figure, skin, hair, person)
     seen = float(figure.seen[:11].mean())
     if np.count_nonzero(head > 0.5) > 20:
         found["head"] = (head, min(0.98, 0.5 + 0.45 * seen) if figure.mesh is not None else 0.4 + 0.4 * seen)

@@ -65,6 +65,8 @@ def first_samples(figure: Figure, lab: F32, person: F32) -> list[Bool]:
     size, unit = figure.size, figure.unit
     sure = person > 0.75
     skin = _face_patches(figure) & sure
+    if np.count_nonzero(skin) <= 20:
+        skin = _bare_limbs(figure, lab) & sure
     median = np.median(lab[skin], axis=0) if np.count_nonzero(skin) > 20 else None
     limbs = np.zeros(size, bool)
     if median is not None:
@@ -102,6 +104,8 @@ def first_samples(figure: Figure, lab: F32, person: F32) -> list[Bool]:
 
 def _face_patches(figure: Figure) -> Bool:
     mask = np.zeros(figure.size, np.uint8)
+    if figure.headless:
+        return mask > 0
     if figure.mesh is not None:
         for patch in CHEEKS:
             cv2.fillPoly(mask, [np.round(figure.mesh[list(patch)]).astype(np.int32)], 255)
@@ -110,6 +114,23 @@ def _face_patches(figure: Figure) -> Bool:
     eyes = figure.mid(2, 5)
     width = 0.5 * float(np.hypot(*(mouth - eyes)))
     return pt.to_capsule(figure.size, np.asarray(0.6 * eyes + 0.4 * nose, np.float32), mouth) < max(1.5, width)
+
+
+def _bare_limbs(figure: Figure, lab: F32) -> Bool:
+    """What looks like anybody's skin on hands and forearms, for photos without a face.
+
+    The range of Lab is that of human skin under ordinary light: reddish yellow, neither black nor white.
+    """
+    limbs = np.zeros(figure.size, bool)
+    for outline in pt.hand_outlines(figure):
+        limbs |= pt.filled(figure.size, outline) > 0
+    for name, start, end in pt.LIMBS:
+        if name == "forearm":
+            limbs |= pt.to_capsule(figure.size, figure.points[start], figure.points[end]) < 0.06 * figure.unit
+    light, red, yellow = lab[..., 0], lab[..., 1], lab[..., 2]
+    human = (light > 15) & (light < 92) & (red > 4) & (red < 35) & (yellow > 5) & (yellow < 45) & (yellow < 3.2 * red)
+    found = limbs & human
+    return found if np.count_nonzero(found) > 0.15 * np.count_nonzero(limbs) else np.zeros_like(found)
 
 
 def _trunk_core(figure: Figure) -> Bool:
@@ -142,6 +163,8 @@ def _forearms(figure: Figure) -> Bool:
 
 def _hair(figure: Figure, lab: F32, person: F32, skin: F32 | None) -> Bool:
     """Inside the silhouette, on the head's outline above the eyes, unlike the face's skin."""
+    if figure.headless:
+        return np.zeros(figure.size, bool)
     centre, _, tall, _ = pt.head_ellipse(figure)
     ys, xs = pt.grid(figure.size)
     up = (

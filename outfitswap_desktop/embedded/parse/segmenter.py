@@ -103,6 +103,7 @@ class MediaPipeSegmenter:
         person = silhouette(frame.picture, pose.mask, selfie, others=others, unit=unit)
         figure = Figure(pose.points, pose.seen, unit, frame.picture.shape[:2])
         figure = self._details(frame.picture, figure)
+        figure = replace(figure, headless=chosen.face is None and _headless(figure, person))
         part_map = parts.part_map(figure)
         prior = parts.label_prior(figure, part_map, person)
         samples = seeds.first_samples(figure, labelling.lab_of(frame.picture), person)
@@ -147,6 +148,17 @@ def _square(picture: RGB, centre: F32, half: float) -> Frame | None:
     if min(box[2], w) - max(box[0], 0) < 12 or min(box[3], h) - max(box[1], 0) < 12:
         return None
     return cut_frame(picture, box, side=256)
+
+
+def _headless(figure: Figure, person: F32) -> bool:
+    """Whether the pose's head lies outside the picture, or on a part of the body as broad as a trunk."""
+    if figure.mesh is not None:
+        return False
+    h, w = figure.size
+    x, y = (int(v) for v in figure.points[persons.NOSE])
+    if not (0 <= x < w and 0 <= y < h):
+        return True
+    return y < 0.25 * h and float(np.count_nonzero(person[y] > 0.5)) > 0.85 * figure.unit
 
 
 def _choose(found: list[Candidate], person: int | None) -> int:

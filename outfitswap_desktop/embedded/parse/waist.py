@@ -69,7 +69,7 @@ def find_waist(figure: Figure, cloth: F32, *, lab: F32) -> Waist:
     trust = _column_trust(turned_ratio, weight, below=rows[:, 0] > hips + 0.04 * (hips - shoulders), reach=0.3 * unit)
     cost = trust[None] * MOST * np.tanh(paid / MOST)
     busy = np.minimum(1.0, weight.sum(axis=0) / (0.3 * unit))[None]
-    cost = cost + busy * (HIP * place**2 - (1.6 - 0.6 * apart) * EDGE * edge)
+    cost = cost + busy * ((2.0 - apart) * HIP * place**2 - (1.6 - 0.6 * apart) * EDGE * edge)
     cost[(np.abs(place) > 6.0)[:, 0]] += 1e3
     if cropped or apart < STRAIGHT:
         path = _straight_path(np.asarray(cost, np.float32), busy[0])
@@ -80,6 +80,7 @@ def find_waist(figure: Figure, cloth: F32, *, lab: F32) -> Waist:
     columns = np.repeat(trust[None], side, axis=0)
     trusted = cv2.warpAffine(columns, back, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     contrast = _contrast([turned(np.ascontiguousarray(lab[..., i])) for i in range(3)], weight, path, unit=unit)
+    contrast = max(contrast, apart * _flip(turned(ratio), weight, path, unit=unit))
     return Waist(np.asarray(unturned > 0.5), np.asarray(ratio * trusted, np.float32), contrast, apart)
 
 
@@ -156,6 +157,19 @@ def _contrast(channels: list[F32], weight: F32, path: F32, *, unit: float) -> fl
         return 0.0
     usual = float(np.median([step_at(path - shift * unit) for shift in (0.25, 0.4, 0.55)]))
     return float(np.clip((here - 1.3 * usual - 1.0) / 8.0, 0, 1))
+
+
+def _flip(votes: F32, weight: F32, path: F32, *, unit: float) -> float:
+    """0..1: how sharply the votes turn from top to bottom at the path; light falling off over a jumper turns them slowly."""
+    reach = max(2, round(0.05 * unit))
+    columns = np.arange(len(path))
+    soft = cv2.blur(votes, (1, reach))
+    high = np.clip(path - reach, 0, votes.shape[0] - 1).astype(int)
+    low = np.clip(path + reach, 0, votes.shape[0] - 1).astype(int)
+    both = (weight[high, columns] > 0.5) & (weight[low, columns] > 0.5)
+    if np.count_nonzero(both) < 0.15 * unit:
+        return 0.0
+    return float(np.clip(((soft[high, columns] - soft[low, columns])[both].mean() - 0.9) / 1.2, 0, 1))
 
 
 def _upright(figure: Figure) -> tuple[NDArray[np.float64], int, NDArray[np.float64]]:
