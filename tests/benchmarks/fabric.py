@@ -82,7 +82,8 @@ def drawn(name: str, colour: tuple[int, int, int], *, size: int = 480, seed: int
     folds = np.zeros((size, size), np.float32)
     for sigma, gain in ((0.05, 0.35), (0.02, 0.2), (0.008, 0.06)):
         noise = cv2.GaussianBlur(rng.standard_normal((size, size)).astype(np.float32), (0, 0), sigma * size, sigmaY=2.5 * sigma * size)
-        folds += gain * noise / noise.std()
+        noise /= noise.std()
+        folds += gain * (noise - 0.6 * np.exp(-((noise / 0.25) ** 2)))  # soft hills with creases between them
     shade = np.exp(folds - 0.5 * (2.6 * (xs - 0.46)) ** 2)
     cloth = light.decode_bytes(np.array(colour, np.uint8)) * shade[..., None]
     wall = np.repeat((0.55 - 0.2 * ys)[..., None], 3, axis=2)
@@ -145,9 +146,10 @@ def colour_error(garment: Garment, result: np.ndarray, colour: str, inside: np.n
 def high_pass(image: np.ndarray, inside: np.ndarray, *, share: float, eps: float, blur: float) -> np.ndarray:
     """log(luminance + eps) less its mean over a Gaussian of `share` of the garment's size, inside the mask alone."""
     lum = light.luminance(light.decode_bytes(image)).astype(np.float64)
+    weight = inside.astype(np.float64)
     if blur:
-        lum = cv2.GaussianBlur(lum, (0, 0), blur)
-    logs, weight = np.log(lum + eps), inside.astype(np.float64)
+        lum = cv2.GaussianBlur(lum * weight, (0, 0), blur) / np.maximum(cv2.GaussianBlur(weight, (0, 0), blur), 1e-6)
+    logs = np.log(lum + eps)
     sigma = share * np.sqrt(np.count_nonzero(inside))
     mean = cv2.GaussianBlur(logs * weight, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-6)
     return (logs - mean)[inside]

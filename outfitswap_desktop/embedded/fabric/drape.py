@@ -32,7 +32,6 @@ ROUNDNESS = 0.92
 """How far round the cylinder the silhouette lies (1 = a quarter turn): clothes never quite close at the edge."""
 
 Bits = NDArray[np.bool_]
-Point = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,8 +80,8 @@ def lay(inside: Bits, axes: Sequence[BodyAxis], zone: Zone, *, scale: tuple[floa
         panel, score = _trunk_panel(trunk, inside, (xs, ys), per_cm)
         panels.append(panel)
         scores.append(score)
-    for name, parts in CHAINS.items():
-        chain = [usable[part] for part in parts if part in usable]
+    for name, parts in _chains(usable, inside, zone).items():
+        chain = [usable[part] for part in parts if part in usable and _length(usable[part]) > 0.6 * usable[part].radius]
         if not chain or chain[0].part != parts[0]:
             continue
         found = _limb_panel(name, chain, trunk, inside, (xs, ys), per_cm)
@@ -95,6 +94,31 @@ def lay(inside: Bits, axes: Sequence[BodyAxis], zone: Zone, *, scale: tuple[floa
     owner = _owners(scores, guide)
     full = per_cm / (0.5 * (scale[0] + scale[1]))
     return Drape(tuple(panels), owner, float(full), estimated)
+
+
+def _chains(axes: dict[str, BodyAxis], inside: Bits, zone: Zone) -> dict[str, tuple[str, ...]]:
+    """The limbs that have cloth of their own: sleeves, and legs where the garment is no skirt, dress or coat."""
+    chosen = dict(CHAINS)
+    arms = zone is not Zone.BOTTOM
+    legs = zone in (Zone.BOTTOM, Zone.FULL) and not _skirt(axes, inside)
+    return {name: parts for name, parts in chosen.items() if (arms if name.endswith("arm") else legs)}
+
+
+def _skirt(axes: dict[str, BodyAxis], inside: Bits) -> bool:
+    """Whether cloth fills the gap between legs that stand apart."""
+    left, right = axes.get("left_thigh"), axes.get("right_thigh")
+    if left is None or right is None:
+        return False
+    filled = 0
+    for share in (0.6, 0.8, 1.0):
+        one, two = (np.add(axis.start, share * np.subtract(axis.end, axis.start)) for axis in (left, right))
+        if np.hypot(*(one - two)) < 1.3 * (left.radius + right.radius):
+            continue
+        steps = np.rint(one + np.linspace(0.0, 1.0, 40)[:, None] * (two - one)).astype(int)
+        within = (steps >= 0).all(axis=1) & (steps[:, 0] < inside.shape[1]) & (steps[:, 1] < inside.shape[0])
+        steps = steps[within]
+        filled += bool(steps.size and np.mean(inside[steps[:, 1], steps[:, 0]]) > 0.95)
+    return filled >= 2
 
 
 def from_outline(inside: Bits) -> BodyAxis:
@@ -165,7 +189,7 @@ def _half_width(along: F32, across: F32, member: Bits, radius: float) -> F32:
     if known.size == 0:
         return np.full(along.shape, radius, np.float32)
     filled = np.interp(np.arange(bins), known, widths[known])
-    filled = np.clip(filled, 0.7 * radius, 1.8 * radius).astype(np.float32)
+    filled = np.clip(filled, 0.7 * radius, 2.4 * radius).astype(np.float32)
     smooth = cv2.GaussianBlur(filled[None], (0, 0), 4.0, borderType=cv2.BORDER_REPLICATE)[0]
     return smooth[index]
 
@@ -185,7 +209,8 @@ def _trunk_panel(axis: BodyAxis, inside: Bits, grid: tuple[F32, F32], per_cm: fl
     member = inside & (np.abs(across) < 1.5 * axis.radius)
     half = cv2.GaussianBlur(_half_width(along, across, member, axis.radius), (0, 0), 2.0)
     arc, turn = _round(across, half)
-    score = np.abs(across) / np.float32(axis.radius)
+    beyond = np.maximum(along - np.float32(_length(axis)), 0.0)
+    score = np.hypot(across, beyond) / np.float32(axis.radius)
     return Panel("trunk", arc / np.float32(per_cm), along / np.float32(per_cm), turn), score.astype(np.float32)
 
 
@@ -208,7 +233,7 @@ def _limb_panel(
         short = np.maximum(np.float32(0.35 * axis.radius) - along, 0.0) if k == 0 else np.maximum(-along, 0.0)
         beyond = np.maximum(along - end, 0.0)
         reach = np.sqrt(across**2 + (1.6 * short) ** 2 + beyond**2) / np.float32(axis.radius)
-        half = _half_width(along, across, inside & (reach < 1.5), axis.radius)
+        half = _half_width(along, across, inside & (reach < 2.0), axis.radius)
         arc, sine = _round(across, half)
         here_u, here_v = arc, along + np.float32(travelled)
         if u is None or v is None or turn is None or score is None:
@@ -227,17 +252,22 @@ def _limb_panel(
 
 
 def _joint(upper: BodyAxis, lower: BodyAxis, grid: tuple[F32, F32]) -> F32:
-    """0 on the upper bone, 1 on the lower, smooth about the joint's bisecting plane."""
-    one = np.subtract(upper.end, upper.start) / max(_length(upper), 1e-6)
-    two = np.subtract(lower.end, lower.start) / max(_length(lower), 1e-6)
-    both: Point = one + two
-    both = both / max(float(np.hypot(*both)), 1e-6) if np.hypot(*both) > 0.2 else two
-    ahead = (grid[0] - np.float32(lower.start[0])) * np.float32(both[0])
-    ahead = ahead + (grid[1] - np.float32(lower.start[1])) * np.float32(both[1])
-    reach = np.float32(0.9 * upper.radius)
-    step = np.clip(0.5 + 0.5 * ahead / reach, 0.0, 1.0)
+    """0 on the upper bone, 1 on the lower, smooth where both are equally near; a sharply bent limb gets a crease instead."""
+    one, two = (np.subtract(axis.end, axis.start) / max(_length(axis), 1e-6) for axis in (upper, lower))
+    straight = float(np.clip((np.dot(one, two) + 0.1) / 0.8, 0.06, 1.0))
+    nearer = (_distance(upper, grid) - _distance(lower, grid)) / np.float32(upper.radius)
+    # Bones that lie side by side are equally near over a wide area: there the upper one's cloth is in front.
+    nearer = (nearer - np.float32(0.5 * (1.0 - straight))) / np.float32(0.9 * straight)
+    step = np.clip(0.5 + 0.5 * nearer, 0.0, 1.0)
     blended: F32 = (step * step * (3.0 - 2.0 * step)).astype(np.float32)
     return blended
+
+
+def _distance(axis: BodyAxis, grid: tuple[F32, F32]) -> F32:
+    """Distance in pixels to the bone."""
+    along, across = _frame(axis, grid)
+    beyond = np.maximum(np.maximum(-along, along - np.float32(_length(axis))), 0.0)
+    return np.hypot(across, beyond)
 
 
 def _owners(scores: list[F32], guide: F32) -> NDArray[np.uint8]:

@@ -56,12 +56,13 @@ def read(folds: F32, inside: Bits, drape: Drape) -> Relief:
     soft = cv2.GaussianBlur(ridge, (0, 0), max(1.0, 0.012 * size))
     slope = _slope(soft, size)
     bend = np.float32(BEND_CM * min(1.0, max(0.45, spread / FULL_FOLD)))
-    turn = np.abs(sine)
+    # Panels of cloth meet in hard seams; how the body turns away does not.
+    turn = cv2.GaussianBlur(np.abs(sine), (0, 0), max(1.0, 0.035 * size))
     return Relief(
         ridge=ridge,
         du=(-0.6 * bend * soft).astype(np.float32),
         dv=(-bend * soft).astype(np.float32),
-        slope=np.clip(np.maximum(turn**3, slope), 0.0, 1.0),
+        slope=np.clip(np.maximum(turn**3, 0.55 * slope), 0.0, 1.0),
         volume=_volume(base, sine, inside, light),
         light=light,
         contrast=max(contrast, 1e-3),

@@ -35,6 +35,15 @@ RIM_DARKENING = 0.4
 COARSE_STEP = 0.03
 """Relative light between two byte values from which on the photo's steps show in another cloth."""
 
+GROUND_REACH, GROUND_RANGE = 0.15, 0.8
+"""Farthest from the commonest log ratios, and from the commonest log luminance, that still is the main colour in some light."""
+
+GROUND_PULL = 0.02
+"""How strongly pixels of the main colour are held to one value, against one link between neighbours."""
+
+CRUSHED = 0.001
+"""Luminance under which a photo holds compression rather than cloth (three of 255 levels)."""
+
 Bits = NDArray[np.bool_]
 
 
@@ -74,7 +83,8 @@ def take_apart(image: RGB, alpha: Alpha) -> Shading:
     linear = decode_bytes(small)
     lum = luminance(linear)
     lit = float(np.median(lum[inside]))
-    offset = _offset(lum[inside], lit)
+    crushed = min(1.0, 2.0 * float(np.mean(lum[inside] < CRUSHED)))
+    offset = float(np.clip(0.5 * lit, 0.0015, 0.002)) + 0.005 * crushed
     plain_logs = np.log(lum + np.float32(offset)).ravel()
     nearest = _nearest_inside(inside)
     edges = _print_edges(linear, plain_logs[nearest], nearest, inside)
@@ -87,7 +97,7 @@ def take_apart(image: RGB, alpha: Alpha) -> Shading:
     printed = float(np.count_nonzero(edges & inside)) / max(1, np.count_nonzero(inside))
     plain = inside & ~edges
     if printed > 5e-4:
-        print_log = _integrate(logs, edges, inside)
+        print_log = _integrate(logs, edges, inside, ground=_ground(linear, logs, inside, edges))
         print_log -= _mode(print_log[plain if plain.any() else inside])
     else:
         print_log, plain = np.zeros_like(logs), inside
@@ -105,7 +115,7 @@ def take_apart(image: RGB, alpha: Alpha) -> Shading:
         folds = _guided(folds, radius=radius, eps=np.where(step > COARSE_STEP, 2.0 * step, 0.3 * COARSE_STEP) ** 2)
     elif noise > 0.015:
         folds = _guided(folds, radius=2, eps=(2.0 * noise) ** 2)
-    detail = np.clip(np.minimum(0.035 / max(noise, 1e-6), 1.15 - 10.0 * step), 0.45 - 2.0 * np.clip(step - 0.08, 0, 0.2), 1.0)
+    detail = np.clip(np.minimum(0.035 / max(noise, 1e-6), 1.15 - 10.0 * step), 0.5 - 0.45 * crushed, 1.0)
     keep = cv2.erode(plain.astype(np.float32), np.ones((3, 3), np.uint8))
     return Shading(
         folds=folds,
@@ -120,12 +130,6 @@ def take_apart(image: RGB, alpha: Alpha) -> Shading:
         printed=printed,
         clipped=float(np.mean(small[inside].min(axis=1) >= 252)),
     )
-
-
-def _offset(lum: F32, lit: float) -> float:
-    """What is added to luminance before the logarithm: more where blacks are crushed and only compression is left in them."""
-    crushed = float(np.mean(lum < 0.001))
-    return float(np.clip(0.5 * lit, 0.0015, 0.002)) + 0.005 * min(1.0, 2.0 * crushed)
 
 
 def trusted(cover: Alpha) -> Bits:
@@ -161,15 +165,7 @@ def _spread(channel: F32) -> F32:
 
 def _print_edges(linear: F32, logs: F32, nearest: NDArray[np.int64], inside: Bits) -> Bits:
     """Where the old cloth's own colour changes (prints, stripes, badges) rather than its light."""
-    smooth = cv2.GaussianBlur(linear, (0, 0), 1.0)
-    lum = luminance(smooth)
-    # A share of luminance in each channel: the weakest channel of a strong dye is mostly noise.
-    steady = 0.25 * lum + np.float32(0.01 + 0.06 * float(np.median(lum[inside])))
-    red, green, blue = (np.log(smooth[..., k] + steady) for k in range(3))
-    chroma = np.maximum(
-        _spread(cv2.medianBlur(red - green, 5).ravel()[nearest]),
-        _spread(cv2.medianBlur(blue - green, 5).ravel()[nearest]),
-    )
+    chroma = np.maximum(*(_spread(ratio.ravel()[nearest]) for ratio in _ratios(linear, inside)))
     jump = _luma_jumps(logs, inside)
     usual = 3.0 * float(np.median(chroma[inside])), 3.0 * float(np.median(jump[inside]))
     strong = (chroma > max(CHROMA_STRONG, 1.5 * usual[0])) | (jump > max(LUMA_STRONG, 1.5 * usual[1]))
@@ -228,11 +224,35 @@ def _without_slivers(inside: Bits, edges: Bits) -> Bits:
     return kept if np.count_nonzero(kept) > 0.5 * np.count_nonzero(inside) else inside
 
 
-def _integrate(logs: F32, edges: Bits, inside: Bits) -> F32:
+def _ratios(linear: F32, inside: Bits) -> tuple[F32, F32]:
+    """Log ratios red:green and blue:green (h, w), steady in the dark; light leaves them alone, dye does not."""
+    smooth = cv2.GaussianBlur(linear, (0, 0), 1.0)
+    lum = luminance(smooth)
+    # A share of luminance in each channel: the weakest channel of a strong dye is mostly noise.
+    steady = 0.25 * lum + np.float32(0.01 + 0.06 * float(np.median(lum[inside])))
+    red, green, blue = (np.log(smooth[..., k] + steady) for k in range(3))
+    return cv2.medianBlur(red - green, 5), cv2.medianBlur(blue - green, 5)
+
+
+def _ground(linear: F32, logs: F32, inside: Bits, edges: Bits) -> Bits:
+    """Where the old cloth shows its main colour: near the commonest chroma, and no brighter or darker than light makes it."""
+    plain = inside & ~edges
+    if np.count_nonzero(plain) < 50:
+        return plain
+    red, blue = _ratios(linear, inside)
+    middle = _mode(red[plain]), _mode(blue[plain])
+    near = plain & (np.hypot(red - middle[0], blue - middle[1]) < GROUND_REACH)
+    if np.count_nonzero(near) < 50:
+        return near
+    return near & (np.abs(logs - _mode(logs[near])) < GROUND_RANGE)
+
+
+def _integrate(logs: F32, edges: Bits, inside: Bits, *, ground: Bits) -> F32:
     """The function whose gradient is that of `logs` on `edges` and zero elsewhere (least squares over `inside`).
 
     Retinex: sharp changes of colour belong to the cloth, the rest to the light (Land and McCann 1971; Horn 1974). A
-    cosine transform solves Poisson's equation on the whole rectangle, a coarse grid then undoes what the outside pulled.
+    cosine transform solves Poisson's equation on the whole rectangle; a coarse grid then undoes what the outside pulled and
+    brings the parts of one colour (`ground`) back to one value where a step was misjudged.
     """
     from scipy.fft import dctn, idctn
 
@@ -247,10 +267,11 @@ def _integrate(logs: F32, edges: Bits, inside: Bits) -> F32:
     waves /= eigen
     waves[0, 0] = 0.0
     solved: F32 = idctn(waves, type=2, norm="ortho").astype(np.float32)
-    for _ in range(2):
+    for _ in range(3):
         left_x = (across - np.diff(solved, axis=1)) * (inside[:, 1:] & inside[:, :-1])
         left_y = (down - np.diff(solved, axis=0)) * (inside[1:] & inside[:-1])
-        solved = solved + _coarse(_divergence(left_x, left_y), inside)
+        pulled = np.where(ground, solved - (_mode(solved[ground]) if ground.any() else 0.0), 0.0)
+        solved = solved + _coarse(_divergence(left_x, left_y) + GROUND_PULL * pulled, inside, ground=ground)
     return solved
 
 
@@ -263,7 +284,7 @@ def _divergence(across: F32, down: F32) -> F32:
     return result
 
 
-def _coarse(divergence: F32, inside: Bits) -> F32:
+def _coarse(divergence: F32, inside: Bits, *, ground: Bits) -> F32:
     """Poisson's equation inside the garment alone, on blocks of pixels, for what is smooth in the answer."""
     from scipy.sparse import coo_matrix, csc_matrix, diags, identity
     from scipy.sparse.linalg import spsolve
@@ -282,6 +303,7 @@ def _coarse(divergence: F32, inside: Bits) -> F32:
     links = coo_matrix((np.full(ones.size, 1.0 / block), (ones, twos)), shape=(blocks, blocks))
     links = csc_matrix(links + links.T)
     degree = np.asarray(links.sum(axis=1)).ravel()
+    degree = degree + GROUND_PULL * np.bincount(ids.ravel(), weights=ground.ravel().astype(np.float64), minlength=blocks)
     system = diags(degree) - links + 1e-5 * identity(blocks)
     right = -np.bincount(ids.ravel(), weights=(divergence * inside).ravel(), minlength=blocks)
     values = spsolve(csc_matrix(system), right).astype(np.float32)

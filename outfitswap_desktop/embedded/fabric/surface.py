@@ -23,6 +23,9 @@ KNEE = 0.93
 FUZZ = 0.22
 """How fast lit folds turn greyer and deep ones richer: fibres mirror a little white light whatever their dye."""
 
+HIGHLIGHT_GROWTH = 1.3
+"""How much faster (in logarithms) highlights grow with the photo's own shading than the cloth's colour does."""
+
 SPARKLING = ("sequin", "lurex")
 """Small structures made of tiny mirrors."""
 
@@ -60,7 +63,9 @@ class Tone:
     def __call__(self, folds: F32) -> F32:
         scaled = np.float32(self.gain) * folds
         dark = -self.depth * (1.0 - np.exp(np.minimum(scaled, 0.0) / self.depth))
-        bright = self.headroom * (1.0 - np.exp(-np.maximum(scaled, 0.0) / self.headroom))
+        # Straighter than an exponential: white cloth has little room above its mid-tones, and folds must use all of it.
+        up = np.maximum(scaled, 0.0) / self.headroom
+        bright = self.headroom * up / (1.0 + up**2.5) ** 0.4
         return (dark + bright).astype(np.float32)
 
 
@@ -95,7 +100,7 @@ class Painter:
             self._micro = min(self._micro, 0.5 * folds + 0.01)
             self._texture.soften_pattern(PATTERN_CONTRAST)
             return
-        share = float(np.interp(depth, (0.12, 0.40, 0.60), (0.30, 0.95, 3.5)))
+        share = float(np.interp(depth, (0.12, 0.30, 0.42, 0.60), (0.30, 0.50, 0.95, 3.5)))
         limit = max(share * folds, 0.012)
         found = self._texture.spread(self._micro)
         if found > limit:
@@ -108,13 +113,17 @@ class Painter:
         inner = taken.folds[taken.inside] + bent.volume[taken.inside]
         low, high = np.percentile(inner, [3, 97])
         bright = float(light.luminance(self._wanted))
-        plausible = 1.5 - 0.7 * min(1.0, bright / 0.6)
+        pale = min(1.0, bright / 0.8)
+        plausible = 1.5 - 0.9 * pale
         least = 1.0 if taken.lit > 0.12 and bright < 0.4 else 0.55
-        gain = float(np.clip((plausible / max(high - low, 0.05)) ** 0.6, least, 1.8)) * material.fold_gain
+        gain = float(np.clip((plausible / max(high - low, 0.05)) ** 0.7, least, 1.8 - 0.6 * pale)) * material.fold_gain
         if not self.solid:
             gain *= 1.12
-        depth = float(-np.log(np.clip(material.light_floor, 0.02, 0.6))) + 0.4
         headroom = float(np.clip(np.log(1.02 / max(bright, 0.02)), 0.12, 1.6))
+        above = float(high - np.median(inner))
+        if gain * above > 1.3 * headroom:
+            gain = max(min(gain, 0.5), 1.3 * headroom / above)
+        depth = float(-np.log(np.clip(material.light_floor, 0.02, 0.6))) + 0.4
         return Tone(gain, depth, headroom)
 
     def calibrated(self, sample: Fields, cloth: Bits) -> Painter:
@@ -161,7 +170,7 @@ class Painter:
         Growing so, it stays in step with the folds' own log shading instead of sitting on them in patches.
         """
         material = self.design.material
-        rise = np.float32(0.8 + 1.2 * material.gloss) * points.ridge + np.float32(0.6) * shade
+        rise = np.float32(0.75 + 1.1 * material.gloss) * points.ridge + np.float32(HIGHLIGHT_GROWTH) * shade
         rise = np.minimum(rise, 3.2) - np.float32(0.5) * points.turn
         metal = 0.5
         if material.micro in SPARKLING and relief is not None:
@@ -169,7 +178,7 @@ class Painter:
             rise = 0.45 * rise + np.float32(1.1) * np.clip(relief, -1.5, 2.5) - np.float32(0.5)
             metal = 0.85
         tint = (1.0 - metal) + metal * albedo / np.maximum(_peak(albedo), 1e-3)
-        strength = material.specular * (0.008 + 0.13 * float(light.luminance(self._wanted)))
+        strength = material.specular * (0.011 + 0.12 * float(light.luminance(self._wanted)))
         return np.float32(strength) * np.exp(rise)[:, None] * tint
 
     def paint(self, points: Fields) -> NDArray[np.uint8]:
@@ -248,7 +257,7 @@ class Texture:
 
     def at(self, points: Fields) -> tuple[F32, F32 | None]:
         """Linear albedo (n, 3) and relief shading (n,) at `points`."""
-        lean = -0.35 * np.log2(np.maximum(1.0 - points.turn * points.turn, 0.03))
+        lean = -0.3 * np.log2(np.maximum(1.0 - points.turn * points.turn, 0.12))
         level = np.clip(self._base + lean, 0.0, len(self._levels) - 1.0)
         low, high = int(np.floor(level.min())), int(np.floor(level.max()))
         result = np.zeros((points.u.size, self._levels[0].shape[2]), np.float32)
