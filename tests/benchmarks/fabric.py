@@ -81,7 +81,9 @@ def drawn(name: str, colour: tuple[int, int, int], *, size: int = 480, seed: int
     ys, xs = np.mgrid[0:size, 0:size].astype(np.float32) / size
     folds = np.zeros((size, size), np.float32)
     for sigma, gain in ((0.05, 0.35), (0.02, 0.2), (0.008, 0.06)):
-        noise = cv2.GaussianBlur(rng.standard_normal((size, size)).astype(np.float32), (0, 0), sigma * size, sigmaY=2.5 * sigma * size)
+        noise = cv2.GaussianBlur(
+            rng.standard_normal((size, size)).astype(np.float32), (0, 0), sigma * size, sigmaY=2.5 * sigma * size
+        )
         noise /= noise.std()
         folds += gain * (noise - 0.6 * np.exp(-((noise / 0.25) ** 2)))  # soft hills with creases between them
     shade = np.exp(folds - 0.5 * (2.6 * (xs - 0.46)) ** 2)
@@ -183,7 +185,9 @@ def folds_under_pattern(garment: Garment, prompt: str, inside: np.ndarray) -> fl
     sigma = 0.02 * np.sqrt(np.count_nonzero(inside))
 
     def passed(logs: np.ndarray) -> np.ndarray:
-        mean = cv2.GaussianBlur(logs * weight, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-6)
+        mean = cv2.GaussianBlur(logs * weight, (0, 0), sigma) / np.maximum(
+            cv2.GaussianBlur(weight, (0, 0), sigma), 1e-6
+        )
         return (logs - mean)[inside]
 
     before = np.log(light.luminance(light.decode_bytes(garment.image)).astype(np.float64) + 1e-3)
@@ -274,7 +278,9 @@ def main() -> None:
     plain = [g for g in garments if "white" in g.name or "black" in g.name]
     print(f"{'CIEDE2000':12s}" + "".join(f"{g.name[:22]:>24s}" for g in plain))
     for name, colour in COLOURS.items():
-        errors = {g.name: round(colour_error(g, dressed(g, f"{colour} cotton"), colour, insides[g.name]), 2) for g in plain}
+        errors = {
+            g.name: round(colour_error(g, dressed(g, f"{colour} cotton"), colour, insides[g.name]), 2) for g in plain
+        }
         report["colours"][name] = errors
         print(f"{name:12s}" + "".join(f"{errors[g.name]:24.2f}" for g in plain))
     worst = max(v for row in report["colours"].values() for v in row.values())
@@ -284,7 +290,9 @@ def main() -> None:
             for row in measure_folds(garment, insides[garment.name]):
                 report["folds"].append(asdict(row))
                 cleared = "" if row.cleared is None else f"  pattern divided out {row.cleared:6.3f}"
-                print(f"{row.garment:24s} {row.kind:9s} {row.prompt:26s} {row.folds:6.3f} worst {row.worst:6.3f}{cleared}")
+                print(
+                    f"{row.garment:24s} {row.kind:9s} {row.prompt:26s} {row.folds:6.3f} worst {row.worst:6.3f}{cleared}"
+                )
         for kind in ("solid", "structure", "pattern"):
             rows = [row for row in report["folds"] if row["kind"] == kind]
             print(f"{kind:9s} median {statistics.median(row['folds'] for row in rows):.3f}")

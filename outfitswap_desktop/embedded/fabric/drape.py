@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from outfitswap_desktop.core.arrays import F32
 from outfitswap_desktop.core.regions import BodyAxis
 from outfitswap_desktop.core.zones import Zone
+from outfitswap_desktop.embedded.fabric.light import as_f32
 
 TRUNK_CM = (50.0, 19.0)
 """Length mid-shoulders to mid-hips, and half-width, of an adult's clothed trunk in centimetres."""
@@ -84,7 +85,7 @@ def lay(inside: Bits, axes: Sequence[BodyAxis], zone: Zone, *, scale: tuple[floa
         chain = [usable[part] for part in parts if part in usable and _length(usable[part]) > 0.6 * usable[part].radius]
         if not chain or chain[0].part != parts[0]:
             continue
-        found = _limb_panel(name, chain, trunk, inside, (xs, ys), per_cm)
+        found = _limb_panel(name, chain, trunk=trunk, inside=inside, grid=(xs, ys), per_cm=per_cm)
         if found is not None:
             panels.append(found[0])
             scores.append(found[1])
@@ -190,8 +191,8 @@ def _half_width(along: F32, across: F32, member: Bits, radius: float) -> F32:
         return np.full(along.shape, radius, np.float32)
     filled = np.interp(np.arange(bins), known, widths[known])
     filled = np.clip(filled, 0.7 * radius, 2.4 * radius).astype(np.float32)
-    smooth = cv2.GaussianBlur(filled[None], (0, 0), 4.0, borderType=cv2.BORDER_REPLICATE)[0]
-    return smooth[index]
+    smooth = as_f32(cv2.GaussianBlur(filled[None], (0, 0), 4.0, borderType=cv2.BORDER_REPLICATE)[0])
+    return as_f32(smooth[index])
 
 
 def _round(across: F32, half: F32) -> tuple[F32, F32]:
@@ -207,7 +208,7 @@ def _round(across: F32, half: F32) -> tuple[F32, F32]:
 def _trunk_panel(axis: BodyAxis, inside: Bits, grid: tuple[F32, F32], per_cm: float) -> tuple[Panel, F32]:
     along, across = _frame(axis, grid)
     member = inside & (np.abs(across) < 1.5 * axis.radius)
-    half = cv2.GaussianBlur(_half_width(along, across, member, axis.radius), (0, 0), 2.0)
+    half = as_f32(cv2.GaussianBlur(_half_width(along, across, member, axis.radius), (0, 0), 2.0))
     arc, turn = _round(across, half)
     beyond = np.maximum(along - np.float32(_length(axis)), 0.0)
     score = np.hypot(across, beyond) / np.float32(axis.radius)
@@ -215,7 +216,7 @@ def _trunk_panel(axis: BodyAxis, inside: Bits, grid: tuple[F32, F32], per_cm: fl
 
 
 def _limb_panel(
-    name: str, chain: list[BodyAxis], trunk: BodyAxis | None, inside: Bits, grid: tuple[F32, F32], per_cm: float
+    name: str, chain: list[BodyAxis], *, trunk: BodyAxis | None, inside: Bits, grid: tuple[F32, F32], per_cm: float
 ) -> tuple[Panel, F32] | None:
     """Coordinates along a bent limb: each bone's own frame, blended about the joint; the pattern hangs on the trunk's."""
     first = chain[0]
@@ -248,7 +249,9 @@ def _limb_panel(
         return None
     if np.count_nonzero((score < 1.0) & inside) < 20:
         return None
-    return Panel(name, (u + np.float32(u0)) / np.float32(per_cm), (v + np.float32(v0)) / np.float32(per_cm), turn), score
+    return Panel(
+        name, (u + np.float32(u0)) / np.float32(per_cm), (v + np.float32(v0)) / np.float32(per_cm), turn
+    ), score
 
 
 def _joint(upper: BodyAxis, lower: BodyAxis, grid: tuple[F32, F32]) -> F32:
@@ -267,7 +270,7 @@ def _distance(axis: BodyAxis, grid: tuple[F32, F32]) -> F32:
     """Distance in pixels to the bone."""
     along, across = _frame(axis, grid)
     beyond = np.maximum(np.maximum(-along, along - np.float32(_length(axis))), 0.0)
-    return np.hypot(across, beyond)
+    return as_f32(np.hypot(across, beyond))
 
 
 def _owners(scores: list[F32], guide: F32) -> NDArray[np.uint8]:

@@ -59,7 +59,12 @@ class FabricGenerator:
             report=lambda done: report(0.5 + 0.5 * done),
             cancel=cancel,
         )
-        return Generated(image, limits=(*design.limits, *_measured_limits(request, scene)), plan=_plan(design, cloth, scene))
+        return Generated(
+            image,
+            composited=True,
+            limits=(*design.limits, *_measured_limits(request, scene)),
+            plan=_plan(design, cloth, scene),
+        )
 
 
 def understood(prompt: str, garment: RGB | None, *, zone: Zone) -> Design:

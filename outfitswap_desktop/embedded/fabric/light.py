@@ -1,4 +1,4 @@
-"""Light arithmetic: sRGB to linear and back, luminance, L*, and bringing bright colours into gamut without touching luminance."""
+"""Light arithmetic: sRGB to linear and back, luminance, L*, and bright colours into gamut with their luminance kept."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from outfitswap_desktop.core.arrays import F32, RGB
 
 LUMA = (0.2126, 0.7152, 0.0722)
 """Weights of linear R, G, B in relative luminance (Rec. 709, IEC 61966-2-1)."""
+
+
+def as_f32(values: object) -> F32:
+    """`values` as float32, not copied when they are; OpenCV's stubs do not say what its functions return."""
+    return np.asarray(values, np.float32)
 
 
 @lru_cache(maxsize=1)
@@ -33,7 +38,9 @@ def decode(encoded: F32) -> F32:
 def encode(linear: F32) -> F32:
     """Linear light 0..1 to sRGB-encoded 0..1 (IEC 61966-2-1)."""
     bounded = np.clip(linear, 0.0, 1.0)
-    return np.where(bounded <= 0.0031308, bounded * 12.92, 1.055 * np.power(bounded, 1 / 2.4) - 0.055).astype(np.float32)
+    return np.where(bounded <= 0.0031308, bounded * 12.92, 1.055 * np.power(bounded, 1 / 2.4) - 0.055).astype(
+        np.float32
+    )
 
 
 def decode_bytes(image: RGB) -> F32:
@@ -83,8 +90,8 @@ def into_gamut(linear: F32, *, knee: float) -> F32:
 def to_bytes(linear: F32) -> NDArray[np.uint8]:
     """(n, 3) linear light to uint8 sRGB, rounding so that luminance is kept more finely than one level.
 
-    Green is rounded first; what it lost goes into red, then into blue, weighted by luminance and bounded to 1.5 levels: folds in
-    near-black cloth, where one level is a tenth of the light, survive eight bits.
+    Green is rounded first; what it lost goes into red, then into blue, weighted by luminance and bounded to 1.5 levels:
+    folds in near-black cloth, where one level is a tenth of the light, survive eight bits.
     """
     index = (np.clip(linear, 0.0, 1.0) * 65535.0 + 0.5).astype(np.uint16)
     levels = np.take(_to_levels_table(), index)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from outfitswap_desktop.core.arrays import F32
 from outfitswap_desktop.embedded.fabric.drape import Drape
+from outfitswap_desktop.embedded.fabric.light import as_f32
 
 BEND_CM = 0.32
 """How far a well-formed fold shifts the pattern that runs over it."""
@@ -27,8 +28,8 @@ Bits = NDArray[np.bool_]
 class Relief:
     """Maps at work size (h, w).
 
-    `ridge`: height of folds in units of their own spread, about 0; `du`, `dv`: shift of the texture in cm; `slope` 0..1: how much
-    the surface turns away from the viewer; `volume`: log shading that the body's roundness adds where the photo shows none.
+    `ridge`: height of folds in units of their own spread, about 0; `du`, `dv`: shift of the texture in cm; `slope` 0..1:
+    how much the surface turns away from the viewer; `volume`: log shading that the body's roundness adds where the photo shows none.
     `light`: unit vector in the picture plane towards the light. `contrast`: spread of the fine folds' log shading.
     """
 
@@ -75,8 +76,7 @@ def _wide_blur(image: F32, sigma: float) -> F32:
     step = max(1, min(8, int(sigma / 3)))
     small = cv2.resize(image, (max(2, width // step), max(2, height // step)), interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), sigma / step)
-    blurred: F32 = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    return blurred
+    return as_f32(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 def _signed_turn(drape: Drape) -> F32:

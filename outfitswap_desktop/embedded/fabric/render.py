@@ -99,7 +99,7 @@ class _Maps:
         self._owners = [
             cv2.GaussianBlur((drape.owner == k).astype(np.float32), (0, 0), 1.2) for k in range(len(drape.panels))
         ]
-        self._span = _span(scene, cloth) if cloth.cm[1] >= surface.SPANNING_CM else None
+        self._span = _span(scene, cloth) if surface.spans(design, cloth) else None
         self.offset, self.level = taken.offset, taken.level
 
     def at(self, image: RGB, window: tuple[int, int, int, int], stride: int = 1) -> surface.Fields:
@@ -136,8 +136,8 @@ class _Maps:
             [[sx * stride, 0.0, (x0 + 0.5) * sx - 0.5], [0.0, sy * stride, (y0 + 0.5) * sy - 0.5]], np.float64
         )
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        read: F32 = cv2.warpAffine(maps, matrix, (shape[1], shape[0]), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        return read
+        size = (shape[1], shape[0])
+        return light.as_f32(cv2.warpAffine(maps, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
 
 
 def _span(scene: Scene, cloth: Cloth) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:

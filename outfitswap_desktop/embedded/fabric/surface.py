@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outfitswap_desktop.core.arrays import F32, RGB
+from outfitswap_desktop.core.arrays import F32
 from outfitswap_desktop.embedded.fabric import light
 from outfitswap_desktop.embedded.fabric.design import Cloth, Design
 from outfitswap_desktop.embedded.fabric.relief import Relief
 from outfitswap_desktop.embedded.fabric.shading import Shading
+from outfitswap_desktop.embedded.fabric.texture import Texture, wanted
 
 SPANNING_CM = 40.0
 """Tiles at least this tall are no repeats: they span the garment."""
@@ -66,21 +67,34 @@ class Tone:
         # Straighter than an exponential: white cloth has little room above its mid-tones, and folds must use all of it.
         up = np.maximum(scaled, 0.0) / self.headroom
         bright = self.headroom * up / (1.0 + up**2.5) ** 0.4
-        return (dark + bright).astype(np.float32)
+        toned: F32 = (dark + bright).astype(np.float32)
+        return toned
+
+
+def spans(design: Design, cloth: Cloth) -> bool:
+    """Whether the tile is no repeat but spans the garment (colour block, gradient)."""
+    return cloth.cm[1] >= SPANNING_CM and design.swatch is None
 
 
 class Painter:
     """Turns fields into sRGB for one design on one garment."""
 
     def __init__(
-        self, design: Design, cloth: Cloth, taken: Shading, bent: Relief, *, pixels_per_cm: float, gain: F32 | None = None
+        self,
+        design: Design,
+        cloth: Cloth,
+        taken: Shading,
+        bent: Relief,
+        *,
+        pixels_per_cm: float,
+        gain: F32 | None = None,
     ) -> None:
         self.design = design
         self.solid = design.pattern == "solid" and design.swatch is None
         self._wanted = wanted(design.colours[0])
         self._gain = np.ones(3, np.float32) if gain is None else gain
         self._tone = self._contrast(taken, bent)
-        self._texture = Texture(cloth, bent.light, pixels_per_cm=pixels_per_cm)
+        self._texture = Texture(cloth, bent.light, pixels_per_cm=pixels_per_cm, spans=spans(design, cloth))
         self._micro = 0.0
         self._moderate(self._folds_spread(taken))
 
@@ -89,7 +103,9 @@ class Painter:
         toned = self._tone(taken.folds)
         sigma = max(1.5, 0.02 * float(np.sqrt(np.count_nonzero(taken.inside))))
         weight = taken.inside.astype(np.float32)
-        mean = cv2.GaussianBlur(toned * weight, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)
+        mean = cv2.GaussianBlur(toned * weight, (0, 0), sigma) / np.maximum(
+            cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3
+        )
         return float(np.std((toned - mean)[taken.inside]))
 
     def _moderate(self, folds: float) -> None:
@@ -108,7 +124,10 @@ class Painter:
             self._texture.soften(limit / found)
 
     def _contrast(self, taken: Shading, bent: Relief) -> Tone:
-        """How strongly the photo's shading is repeated: dark cloth shows more contrast than white, flat photos get some back."""
+        """How strongly the photo's shading is repeated: dark cloth shows more contrast than white, flat photos get some back.
+
+        Where the lit side would not fit below white, both sides give way: bent alike, the folds stay what they were.
+        """
         material = self.design.material
         inner = taken.folds[taken.inside] + bent.volume[taken.inside]
         low, high = np.percentile(inner, [3, 97])
@@ -130,7 +149,7 @@ class Painter:
         """The same painter with exposure and colour set so that mid-tones of the ground colour come out as asked."""
         points = sample.only(cloth)
         painter = self
-        target = light.decode(np.asarray(_encoded(self._wanted), np.float32))
+        target = self._wanted
         for _ in range(4):
             lit = painter.shade(points, flat=not self.solid)
             lum = light.luminance(lit)
@@ -150,7 +169,7 @@ class Painter:
         """Linear light (n, 3) 0..1 of `points` (n,); `flat` uses the ground colour instead of the texture."""
         material = self.design.material
         shade = self._tone(points.folds + points.volume)
-        albedo, relief = self._texture.at(points)
+        albedo, relief = self._texture.at(points.u, points.v, turn=points.turn)
         if flat:
             albedo = np.broadcast_to(self._wanted, albedo.shape)
         if relief is not None:
@@ -179,137 +198,14 @@ class Painter:
             metal = 0.85
         tint = (1.0 - metal) + metal * albedo / np.maximum(_peak(albedo), 1e-3)
         strength = material.specular * (0.011 + 0.12 * float(light.luminance(self._wanted)))
-        return np.float32(strength) * np.exp(rise)[:, None] * tint
+        mirrored: F32 = np.float32(strength) * np.exp(rise)[:, None] * tint
+        return mirrored
 
     def paint(self, points: Fields) -> NDArray[np.uint8]:
         """sRGB bytes (n, 3)."""
         return light.to_bytes(self.shade(points))
 
 
-def wanted(colour: tuple[int, int, int]) -> F32:
-    """Linear light aimed at for an asked sRGB colour: near-white gives up a little for highlights, near-black for folds."""
-    linear = light.decode_bytes(np.asarray(colour, np.uint8))
-    lum = float(light.luminance(linear))
-    tone = float(light.lightness(np.asarray(lum, np.float32)))
-    if tone > 86.0:
-        return linear * np.float32(light.luminance_of(86.0 + 0.53 * (tone - 86.0)) / lum)
-    return _lifted(linear)
-
-
-def _lifted(linear: F32) -> F32:
-    """Near-black cloth reflects a little: without that no fold could be seen in it."""
-    lum = light.luminance(linear)
-    tone = light.lightness(lum)
-    floor = np.float32(light.luminance_of(8.0) / 10.0)
-    return linear + (floor * np.clip(10.0 - tone, 0.0, 10.0))[..., None]
-
-
 def _peak(albedo: F32) -> F32:
     peak: F32 = np.maximum(np.maximum(albedo[:, 0], albedo[:, 1]), albedo[:, 2])[:, None]
     return peak
-
-
-def _encoded(linear: F32) -> F32:
-    return light.encode(linear)
-
-
-class Texture:
-    """The tile as a pyramid of linear albedo and lit weave relief, looked up at any (u, v) without moire."""
-
-    def __init__(self, cloth: Cloth, towards: tuple[float, float], *, pixels_per_cm: float) -> None:
-        albedo = _lifted(light.decode(cloth.albedo))
-        layers = [albedo]
-        self._relief = cloth.height is not None
-        if cloth.height is not None:
-            layers.append(_lit_relief(cloth.height, towards)[..., None])
-        full = np.ascontiguousarray(np.concatenate(layers, axis=2), dtype=np.float32)
-        self._cm = cloth.cm
-        self._spans = cloth.cm[1] >= SPANNING_CM
-        height, width = full.shape[:2]
-        per_pixel = max(width / cloth.cm[0], height / cloth.cm[1]) / pixels_per_cm
-        self._base = float(np.log2(max(per_pixel, 1e-3)))
-        self._levels = _pyramid(full)
-
-    def _seen(self) -> F32:
-        """The level of the pyramid that most of the picture shows."""
-        return self._levels[int(np.clip(round(self._base), 0, len(self._levels) - 1))]
-
-    def spread(self, micro: float) -> float:
-        """Spread of log luminance at the size at which the cloth is seen, with the relief's shading `micro` times its own."""
-        seen = self._seen()
-        logs = np.log(light.luminance(np.ascontiguousarray(seen[..., :3])) + 1e-3)
-        if self._relief:
-            logs = logs + np.float32(micro) * seen[..., 3]
-        return float(logs.std())
-
-    def soften(self, share: float) -> None:
-        """Bring the albedo nearer to its mean: `share` 0..1 of its contrast stays."""
-        mean = self._levels[0][1:-1, 1:-1, :3].mean(axis=(0, 1))
-        for level in self._levels:
-            level[..., :3] = mean + np.float32(share) * (level[..., :3] - mean)
-
-    def soften_pattern(self, exponent: float) -> None:
-        """Raise luminance about its geometric mean to `exponent`, chromaticity kept."""
-        middle = np.log(light.luminance(np.ascontiguousarray(self._levels[0][..., :3])) + 1e-3).mean()
-        for level in self._levels:
-            logs = np.log(light.luminance(np.ascontiguousarray(level[..., :3])) + 1e-3)
-            level[..., :3] *= np.exp(np.float32(exponent - 1.0) * (logs - middle))[..., None]
-
-    def at(self, points: Fields) -> tuple[F32, F32 | None]:
-        """Linear albedo (n, 3) and relief shading (n,) at `points`."""
-        lean = -0.3 * np.log2(np.maximum(1.0 - points.turn * points.turn, 0.12))
-        level = np.clip(self._base + lean, 0.0, len(self._levels) - 1.0)
-        low, high = int(np.floor(level.min())), int(np.floor(level.max()))
-        result = np.zeros((points.u.size, self._levels[0].shape[2]), np.float32)
-        for k in range(low, min(high + 1, len(self._levels) - 1) + 1):
-            weight = np.maximum(1.0 - np.abs(level - k), 0.0)
-            chosen = weight > 0
-            if not chosen.any():
-                continue
-            if chosen.all():
-                result += weight[:, None] * self._read(k, points.u, points.v)
-            else:
-                result[chosen] += weight[chosen, None] * self._read(k, points.u[chosen], points.v[chosen])
-        if self._relief:
-            return result[:, :3], result[:, 3]
-        return result, None
-
-    def _read(self, level: int, u: F32, v: F32) -> F32:
-        tile = self._levels[level]
-        height, width = tile.shape[0] - 2, tile.shape[1] - 2
-        across, down = u / np.float32(self._cm[0]), v / np.float32(self._cm[1])
-        if self._spans:
-            across, down = np.clip(across, 0.0, 0.9999), np.clip(down, 0.0, 0.9999)
-        else:
-            across, down = across - np.floor(across), down - np.floor(down)
-        # The tile carries a border of one wrapped pixel; its first real pixel's centre is at 1.
-        x, y = across * np.float32(width) + np.float32(0.5), down * np.float32(height) + np.float32(0.5)
-        rows = 4096
-        count = x.size
-        padded = -(-count // rows) * rows
-        grid = np.zeros((2, padded), np.float32)
-        grid[0, :count], grid[1, :count] = x, y
-        read = cv2.remap(tile, grid[0].reshape(-1, rows), grid[1].reshape(-1, rows), cv2.INTER_LINEAR)
-        return read.reshape(padded, -1)[:count]
-
-
-def _pyramid(full: F32) -> list[F32]:
-    """The tile and its halves down to a few pixels, each with a border of one wrapped pixel."""
-    levels = []
-    tile = full
-    while True:
-        levels.append(np.ascontiguousarray(np.pad(tile, ((1, 1), (1, 1), (0, 0)), mode="wrap")))
-        height, width = tile.shape[:2]
-        if min(height, width) < 4:
-            return levels
-        tile = cv2.resize(tile, (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA)
-
-
-def _lit_relief(height: F32, towards: tuple[float, float]) -> F32:
-    """The weave lit from `towards`: slopes facing the light are bright, hollows dark; spread about 1."""
-    across = 0.5 * (np.roll(height, -1, axis=1) - np.roll(height, 1, axis=1))
-    down = 0.5 * (np.roll(height, -1, axis=0) - np.roll(height, 1, axis=0))
-    facing = -(across * towards[0] + down * towards[1])
-    lit = facing / max(float(facing.std()), 1e-6) + 0.6 * (height - height.mean()) / max(float(height.std()), 1e-6)
-    spread: F32 = ((lit - lit.mean()) / max(float(lit.std()), 1e-6)).astype(np.float32)
-    return spread
