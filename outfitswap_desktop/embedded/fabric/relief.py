@@ -29,8 +29,8 @@ class Relief:
     """Maps at work size (h, w).
 
     `ridge`: height of folds in units of their own spread, about 0; `du`, `dv`: shift of the texture in cm; `slope` 0..1:
-    how much the surface turns away from the viewer; `volume`: log shading that the body's roundness adds where the photo shows none.
-    `light`: unit vector in the picture plane towards the light. `contrast`: spread of the fine folds' log shading.
+    how much the surface turns away from the viewer; `volume`: log shading that the body's roundness adds where the photo
+    shows none. `light`: unit vector in the picture plane towards the light. `contrast`: spread of the fine folds' log shading.
     """
 
     ridge: F32
