@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outfitswap_desktop.core.arrays import F32, RGB, Mask
-from outfitswap_desktop.core.job import CancelToken
+from outfitswap_desktop.core.steps import Segmenter
+from outfitswap_desktop.core.zones import Zone
+from outfitswap_desktop.embedded.fabric.clusters import colour_centres, lab
 from outfitswap_desktop.embedded.fabric.tiling import repeat_of
-from outfitswap_desktop.errors import InputRefused, NotAvailable
+from outfitswap_desktop.embedded.fabric.worn_cut import skin_coloured, worn_cloth
+from outfitswap_desktop.errors import InputRefused
 
 WORK_SIDE = 420
 """Longest side in pixels at which the cloth is looked for; fine enough for an outline whose inside alone is used."""
@@ -23,7 +26,7 @@ Bits = NDArray[np.bool_]
 class Cut:
     """The cloth in a picture: `mask` (H, W) 0/255, `kind` "fabric" (all of it), "flat" (on a background) or "worn".
 
-    `cm_per_pixel` is an estimate from the head's or the garment's size, None when the picture gives no hint. `sure` is False
+    `cm_per_pixel` is an estimate from the body's or the garment's size, None when the picture gives no hint. `sure` is False
     when the garment was cut out before a busy background by its colours alone.
     """
 
@@ -37,57 +40,10 @@ class Cut:
         return self.kind != "fabric"
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
-    x: float
-    y: float
-    size: float
-
-
-def lab(picture: RGB) -> F32:
-    """CIE L 0..100, a, b as float32 (h, w, 3)."""
-    return np.asarray(cv2.cvtColor(picture.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB), np.float32)
-
-
-def _head(picture: RGB) -> _Head | None:
-    """The largest face, by the bundled cascade; None when there is none or no cascade is at hand.
-
-    Where less skin-coloured than a face is in the picture, the slow search is spared.
-    """
-    from outfitswap_desktop.embedded.cascade.faces import find_faces, skin_chroma
-
-    chroma = skin_chroma(picture)
-    solid = cv2.morphologyEx(chroma, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
-    if np.count_nonzero(solid) < 0.0015 * solid.size:
-        return None
-    try:
-        faces = find_faces(picture, cancel=CancelToken())
-    except NotAvailable:
-        return None
-    if not faces:
-        return None
-    best = max(faces, key=lambda face: face.size)
-    return _Head(float(best.x), float(best.y), float(best.size))
-
-
 def _ring(shape: tuple[int, int], width: int) -> Bits:
     ring = np.zeros(shape, bool)
     ring[:width], ring[-width:], ring[:, :width], ring[:, -width:] = True, True, True, True
     return ring
-
-
-def _centres(values: F32, count: int) -> tuple[F32, F32]:
-    """k-means: (centres (k, 3), share of each); the random start is fixed."""
-    sample = values[:: max(1, len(values) // 3000)]
-    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.5)
-    cv2.setRNGSeed(7)
-    labels_in = np.zeros((len(sample), 1), np.int32)
-    _, labels, centres = cv2.kmeans(
-        np.ascontiguousarray(sample), min(count, len(sample)), labels_in, criteria, 2, cv2.KMEANS_PP_CENTERS
-    )
-    share = np.bincount(labels.ravel(), minlength=len(centres)) / len(labels)
-    order = np.argsort(-share)
-    return np.asarray(centres[order], np.float32), np.asarray(share[order], np.float32)
 
 
 def _far_from(values: F32, centres: F32) -> F32:
@@ -120,8 +76,8 @@ def _all_cloth(values: F32) -> bool:
     ring = _ring((h, w), max(3, round(0.07 * min(h, w))))
     middle = np.zeros((h, w), bool)
     middle[h // 4 : h - h // 4, w // 4 : w - w // 4] = True
-    border_centres, _ = _centres(values[ring], 6)
-    middle_centres, _ = _centres(values[middle], 6)
+    border_centres, _ = colour_centres(values[ring], 6)
+    middle_centres, _ = colour_centres(values[middle], 6)
     inside = _far_from(values, border_centres) < 13
     outside = _far_from(values, middle_centres) < 13
     if inside[middle].mean() < 0.88 or outside[ring].mean() < 0.88:
@@ -156,7 +112,7 @@ def _flood_background(values: F32, *, tolerance: float) -> tuple[Bits, bool]:
     # A garment may run out of the lower edge, so the upper half of the border tells what the background is.
     upper = ring.copy()
     upper[round(0.6 * h) :] = False
-    centres, share = _centres(values[upper], 3)
+    centres, share = colour_centres(values[upper], 3)
     alike = np.linalg.norm(centres - centres[0], axis=1) < 22
     kept = centres[alike & (share > 0.1)] if (alike & (share > 0.1)).any() else centres[:1]
     near = _far_from(values, kept) < tolerance
@@ -206,49 +162,6 @@ def _flat_seeds(background: Bits) -> NDArray[np.uint8]:
     return seeds
 
 
-def _worn_seeds(shape: tuple[int, int], head: _Head, background: Bits, plain: bool) -> NDArray[np.uint8]:
-    """Trunk below the head for certain, arms and hips around it perhaps; the head itself never."""
-    h, w = shape
-    yy, xx = np.mgrid[0:h, 0:w]
-    s = head.size
-    seeds = np.full((h, w), cv2.GC_PR_BGD, np.uint8)
-    near = (np.abs(xx - head.x) < 1.7 * s) & (yy > head.y + 0.9 * s) & (yy < head.y + 3.8 * s)
-    seeds[near] = cv2.GC_PR_FGD
-    trunk = (np.abs(xx - head.x) < 0.75 * s) & (yy > head.y + 1.35 * s) & (yy < head.y + 3.2 * s)
-    seeds[trunk] = cv2.GC_FGD
-    if plain:
-        seeds[background] = cv2.GC_BGD
-    seeds[(np.abs(xx - head.x) > 3.6 * s) | (yy < head.y - 1.2 * s)] = cv2.GC_BGD
-    oval = ((xx - head.x) / (0.95 * s)) ** 2 + ((yy - head.y + 0.15 * s) / (1.25 * s)) ** 2 < 1
-    seeds[oval] = cv2.GC_BGD
-    return seeds
-
-
-def _reach(shape: tuple[int, int], head: _Head) -> Bits:
-    """Where what is worn on the chest can be: two heads to each side, down to the hips."""
-    yy, xx = np.mgrid[0 : shape[0], 0 : shape[1]]
-    s = head.size
-    return np.asarray((np.abs(xx - head.x) < 2.7 * s) & (yy > head.y + 0.6 * s) & (yy < head.y + 4.8 * s))
-
-
-def _skin(picture: RGB, values: F32, head: _Head | None) -> Bits:
-    """Skin: of this very person when a face is there, else by the usual chroma (Chai, Ngan 1999) of any person."""
-    ycc = cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)
-    usual = np.asarray(cv2.inRange(ycc, (25, 135, 80), (255, 175, 126)), np.uint8) > 0
-    if head is None:
-        return usual
-    h, w = usual.shape
-    yy, xx = np.mgrid[0:h, 0:w]
-    cheeks = ((xx - head.x) / (0.42 * head.size)) ** 2 + ((yy - head.y) / (0.4 * head.size)) ** 2 < 1
-    sample = values[cheeks & usual]
-    if len(sample) < 12:
-        return usual
-    centre = np.median(sample, axis=0)
-    spread = np.maximum(np.median(np.abs(sample - centre), axis=0) * 1.5, (9, 3.5, 4))
-    away = np.sqrt((((values - centre) / spread * np.array([0.55, 1, 1])) ** 2).sum(axis=2))
-    return np.asarray(away < 3.0)
-
-
 def _limbs(bare: Bits, values: F32, mask: Bits) -> Bits:
     """Skin of somebody without a visible face: large smooth areas that are the smaller part of what was found.
 
@@ -262,7 +175,7 @@ def _limbs(bare: Bits, values: F32, mask: Bits) -> Bits:
     found = np.zeros((h, w), bool)
     for k in range(1, count):
         part = labels == k
-        if stats[k, cv2.CC_STAT_AREA] > 0.01 * h * w and float(rough[part].mean()) < 2.2:
+        if stats[k, cv2.CC_STAT_AREA] > 0.006 * h * w and float(rough[part].mean()) < 2.2:
             found |= part
     return found if found.sum() < 0.35 * mask.sum() else np.zeros((h, w), bool)
 
@@ -279,16 +192,15 @@ def _believable(mask: Bits) -> bool:
     return solid > 0.62 and central and float(mask[_ring((h, w), 2)].mean()) < 0.4
 
 
-def _central(mask: Bits, point: tuple[float, float] | None) -> Bits:
-    """The connected part with the most weight near `point` (x, y; the middle when None), its holes filled."""
+def _central(mask: Bits) -> Bits:
+    """The connected part with the most weight near the middle."""
     h, w = mask.shape
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
     if count < 2:
         return np.zeros_like(mask)
-    px, py = point if point is not None else (w / 2, h / 2)
     yy, xx = np.mgrid[0:h, 0:w]
-    weight = np.exp(-(((xx - px) / (0.4 * w)) ** 2) - ((yy - py) / (0.4 * h)) ** 2)
+    weight = np.exp(-(((xx - w / 2) / (0.4 * w)) ** 2) - ((yy - h / 2) / (0.4 * h)) ** 2)
     score = np.bincount(labels.ravel(), weights=weight.ravel(), minlength=count)
     score[0] = 0
     best = int(score.argmax())
@@ -297,77 +209,49 @@ def _central(mask: Bits, point: tuple[float, float] | None) -> Bits:
     return np.asarray(labels == best)
 
 
-def _one_garment(values: F32, mask: Bits, head: _Head | None) -> Bits:
-    """Of a worn outfit the piece about the chest: what shares its colours there, so that trousers below are left out."""
-    if head is None:
-        return mask
-    h, w = mask.shape
-    yy, xx = np.mgrid[0:h, 0:w]
-    chest = (
-        mask
-        & (np.abs(xx - head.x) < 1.1 * head.size)
-        & (yy > head.y + 1.2 * head.size)
-        & (yy < head.y + 2.9 * head.size)
-    )
-    if chest.sum() < 60:
-        return mask
-    centres, share = _centres(values[chest], 4)
-    same = _far_from(values, centres[share > 0.08]) < 16
-    kept = mask & (cv2.morphologyEx(same.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8)) > 0)
-    return kept if kept.sum() > 0.25 * chest.sum() else mask
-
-
-def _scale(mask: Bits, head: _Head | None) -> float:
-    """Centimetres per pixel: a head's window (brows to lower lip) is about 13 cm, a top 70 cm tall, a long garment 105."""
-    if head is not None:
-        return 13.0 / head.size
+def _scale(mask: Bits) -> float:
+    """Centimetres per pixel of a garment laid flat: a top is about 70 cm tall, trousers and dresses 105."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     height, width = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
     return (105.0 if width / height < 0.55 else 70.0) / float(height)
 
 
-def cut_cloth(picture: RGB) -> Cut:
-    """Find the cloth in `picture` (H, W, 3) sRGB: all of a close-up, a flat lay's garment, what a person wears on the chest.
+def _somebody_likely(picture: RGB, plain: bool) -> bool:
+    """False where the search for a person can be spared: a plain background and next to nothing skin-coloured before it."""
+    skin = cv2.morphologyEx(skin_coloured(picture), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    return not plain or float((skin > 0).mean()) > 0.003
 
-    Raises InputRefused (reason "garment_unclear") when nothing that could be cloth stands out.
+
+def cut_cloth(picture: RGB, *, zone: Zone | None = None, segmenter: Segmenter | None = None) -> Cut:
+    """Find the cloth in `picture` (H, W, 3) sRGB: all of a close-up, a flat lay's garment, what a person in it wears.
+
+    `zone` is the garment meant when somebody wears several; None takes the one that is seen best. `segmenter` finds the
+    person; None takes the embedded ones. Raises InputRefused (reason "garment_unclear") when nothing could be cloth.
     """
     height, width = picture.shape[:2]
     scale = min(1.0, WORK_SIDE / max(height, width))
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
-    small = (
-        np.ascontiguousarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-        if scale < 1
-        else picture
-    )
+    small = np.ascontiguousarray(picture)
+    if scale < 1:
+        small = np.ascontiguousarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
     values = lab(np.asarray(cv2.bilateralFilter(small, 5, 20, 3), np.uint8))
     if _all_cloth(values):
         return Cut(np.full((height, width), 255, np.uint8), "fabric", None)
-    head = _head(small)
-    background, plain = _flood_background(values, tolerance=8.0 if head is None else 7.0)
-    if head is None and not plain and _woven_through(values):
+    background, plain = _flood_background(values, tolerance=8.0)
+    if not plain and _woven_through(values):
         return Cut(np.full((height, width), 255, np.uint8), "fabric", None)
-    shape = (size[1], size[0])
-    if head is not None:
-        mask = _grabbed(small, _worn_seeds(shape, head, background, plain))
-    elif plain:
-        mask = _silhouette(background)
-    else:
-        mask = _grabbed(small, _flat_seeds(background))
-    skin = _skin(small, values, head)
-    mask &= ~(skin if head is not None else _limbs(mask & skin, values, mask))
-    point = (head.x, head.y + 2.2 * head.size) if head is not None else None
-    if head is not None:
-        mask &= _reach(shape, head)
-    mask = _one_garment(values, _central(mask, point), head)
-    mask = _central(mask, point)
-    if mask.mean() < 0.012 or (head is None and not plain and not _believable(mask)):
+    likely = _somebody_likely(small, plain)
+    worn = worn_cloth(picture, zone=zone, segmenter=segmenter, plain=plain) if likely else None
+    if worn is not None:
+        return Cut(worn.mask, "worn", worn.cm_per_pixel)
+    mask = _silhouette(background) if plain else _grabbed(small, _flat_seeds(background))
+    mask &= ~_limbs(mask & (skin_coloured(small) > 0), values, mask)
+    mask = _central(mask)
+    if mask.mean() < 0.012 or (not plain and not _believable(mask)):
         raise InputRefused(
             "No garment or fabric could be made out in the garment picture.",
             reason="garment_unclear",
             hint="Use a close-up of the fabric, or the garment laid flat on a plain background.",
         )
     full = cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR)
-    kind = "worn" if head is not None else "flat"
-    return Cut(
-        np.asarray((full > 127) * np.uint8(255), np.uint8), kind, _scale(mask, head) * scale, head is not None or plain
-    )
+    return Cut(np.asarray((full > 127) * np.uint8(255), np.uint8), "flat", _scale(mask) * scale, plain)

@@ -9,9 +9,12 @@ import numpy as np
 
 from outfitswap_desktop.core.arrays import F32, RGB, Mask
 from outfitswap_desktop.core.regions import Box
+from outfitswap_desktop.core.steps import Segmenter
+from outfitswap_desktop.core.zones import Zone
+from outfitswap_desktop.embedded.fabric.clusters import lab
 from outfitswap_desktop.embedded.fabric.colours import hex_of
 from outfitswap_desktop.embedded.fabric.design import Colour, Design, Material
-from outfitswap_desktop.embedded.fabric.garment_cut import Cut, cut_cloth, lab
+from outfitswap_desktop.embedded.fabric.garment_cut import Cut, cut_cloth
 from outfitswap_desktop.embedded.fabric.materials import material
 from outfitswap_desktop.embedded.fabric.patterns import LARGEST_REPEAT_CM, SWATCH_CM
 from outfitswap_desktop.embedded.fabric.tiling import seamless, straightened
@@ -26,22 +29,21 @@ CLOSE_UP_CM = 24.0
 """How wide a picture filled with fabric is taken to be when nothing tells: about a hand's span and a half."""
 
 
-def from_picture(picture: RGB, *, seed: int = 0) -> Design:
+def from_picture(picture: RGB, *, zone: Zone | None = None, segmenter: Segmenter | None = None) -> Design:
     """Read `picture` (H, W, 3) sRGB of a fabric, a flat garment or a worn one.
 
     A plain cloth gives pattern "solid" in the median colour of its lit parts, anything else "swatch" with a seamless tile
     (flattened light, at most 1024 px a side) whose width on the body is `scale` x 10 cm. `said` tells whether a background was
-    removed and how the size was estimated. `seed` is kept for callers; the reading itself has no chance in it.
+    removed and how the size was estimated. `zone` and `segmenter` as in garment_cut.cut_cloth.
     Raises InputRefused (reason "garment_unclear") when no cloth can be made out.
     """
-    del seed
     if picture.ndim != 3 or min(picture.shape[:2]) < 16:
         raise InputRefused("The garment picture is too small.", reason="garment_unclear", hint="Use at least 200 px.")
     shrink = min(1.0, WORK_SIDE / max(picture.shape[:2]))
     work = np.ascontiguousarray(picture)
     if shrink < 1:
         work = np.asarray(cv2.resize(work, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), np.uint8)
-    cut = cut_cloth(work)
+    cut = cut_cloth(work, zone=zone, segmenter=segmenter)
     box = _patch_of(work, cut)
     said = [_seen_as(cut)]
     doubt = () if cut.sure else (_DOUBT,)
@@ -71,7 +73,7 @@ def from_picture(picture: RGB, *, seed: int = 0) -> Design:
     said.append(f"pattern: from the picture{', repeats every ' + ' and '.join(repeats) if repeats else ''}")
     said.append(
         "size: estimated from the "
-        + {"worn": "head", "flat": "garment", "fabric": "usual size of such pictures"}[cut.kind]
+        + {"worn": "body", "flat": "garment", "fabric": "usual size of such pictures"}[cut.kind]
     )
     return Design(
         colours=colours,
