@@ -73,6 +73,9 @@ def bare(figure: Figure, found: list[Change]) -> F32:
             continue
         a, b, c = (figure.points[i] for i in change.chain)
         distance = np.minimum(pt.to_capsule(figure.size, a, b), pt.to_capsule(figure.size, b, c))
+        if change.share < 0.9:
+            fingers = c + 1.2 * (figure.points[change.chain[2] + 4] - c)
+            distance = np.minimum(distance, pt.to_capsule(figure.size, c, np.asarray(fingers, np.float32)))
         beyond = (_along(figure, change.chain) > change.share + 0.05) & (distance < 0.35 * figure.unit)
         result = np.maximum(result, beyond.astype(np.float32))
     return result

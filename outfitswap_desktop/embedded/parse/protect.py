@@ -7,7 +7,7 @@ import numpy as np
 
 from outfitswap_desktop.core.arrays import F32
 from outfitswap_desktop.embedded.parse import parts as pt
-from outfitswap_desktop.embedded.parse.parts import HAIR, SHOES, SKIN, Figure
+from outfitswap_desktop.embedded.parse.parts import BOTTOM, HAIR, SHOES, SKIN, TOP, Figure
 from outfitswap_desktop.embedded.parse.seeds import FACE_OVAL
 
 
@@ -24,7 +24,7 @@ def protected_maps(figure: Figure, probability: F32, person: F32) -> dict[str, t
     )
     if np.count_nonzero(hair_map > 0.5) > 0.002 * figure.unit**2:
         found["hair"] = (hair_map, 0.75)
-    hands = _hands(figure, skin, person)
+    hands = _hands(figure, skin, person, cloth=probability[TOP] + probability[BOTTOM])
     if np.count_nonzero(hands > 0.5) > 15:
         found["hands"] = (hands, 0.85 if figure.hands else 0.6)
     feet = np.zeros(figure.size, np.float32)
@@ -48,7 +48,7 @@ def _head(figure: Figure, skin: F32, hair: F32, person: F32) -> F32:
     return np.asarray(np.maximum(inside, np.maximum(skull, near) * above), np.float32)
 
 
-def _hands(figure: Figure, skin: F32, person: F32) -> F32:
+def _hands(figure: Figure, skin: F32, person: F32, *, cloth: F32) -> F32:
     """The hands' hulls whole where the hand network saw them, else only their skin; grown to the skin next to them."""
     result = np.zeros(figure.size, np.float32)
     for wrist, outline in zip((15, 16), pt.hand_outlines(figure), strict=True):
@@ -56,6 +56,8 @@ def _hands(figure: Figure, skin: F32, person: F32) -> F32:
         distance = pt.to_polygon(figure.size, outline)
         close = distance < 0.14 * figure.unit
         if known:
-            result = np.maximum(result, (distance < 0.01 * figure.unit) * np.maximum(skin, 0.6 * person))
+            result = np.maximum(
+                result, (distance < 0.01 * figure.unit) * np.maximum(skin, 0.6 * person * (cloth < 0.8))
+            )
         result = np.maximum(result, close * skin)
     return np.asarray(result, np.float32)

@@ -20,7 +20,7 @@ TIGHT = 1.2
 EDGE = 5.0
 MOST = 12.0
 """Most that one column may pay for its colours, so that a half in another light does not bend the whole line."""
-HIP = 2.5
+HIP = 1.2
 SLOPE = 5.0
 STRAIGHT = 0.75
 """Below this much colour difference the line is a straight or sagging one; a free path would follow shades. The same
@@ -62,7 +62,7 @@ def find_waist(figure: Figure, cloth: F32, *, lab: F32) -> Waist:
     hips = float((turn[:, :2] @ figure.hips + turn[:, 2])[1])
     shoulders = float((turn[:, :2] @ figure.neck_base + turn[:, 2])[1])
     rows = np.arange(side, dtype=np.float32)[:, None]
-    place = (rows - (hips - 0.07 * (hips - shoulders))) / (0.18 * max(1.0, hips - shoulders))
+    place = (rows - (hips - 0.09 * (hips - shoulders))) / (0.18 * max(1.0, hips - shoulders))
     edge = _edges([turned(np.ascontiguousarray(lab[..., i])) for i in range(3)], weight, place=place)
     above = np.cumsum(-turned_ratio, axis=0)
     paid = apart * (80.0 / unit) * (above - above.min(axis=0))
@@ -71,7 +71,7 @@ def find_waist(figure: Figure, cloth: F32, *, lab: F32) -> Waist:
     busy = np.minimum(1.0, weight.sum(axis=0) / (0.3 * unit))[None]
     cost = cost + busy * ((2.0 - apart) * HIP * place**2 - (1.6 - 0.6 * apart) * EDGE * edge)
     cost[(np.abs(place) > 6.0)[:, 0]] += 1e3
-    if cropped or apart < STRAIGHT:
+    if apart < STRAIGHT:
         path = _straight_path(np.asarray(cost, np.float32), busy[0])
     else:
         path = _stiff_path(np.asarray(cost, np.float32), slope=SLOPE)
@@ -81,7 +81,7 @@ def find_waist(figure: Figure, cloth: F32, *, lab: F32) -> Waist:
     trusted = cv2.warpAffine(columns, back, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     contrast = _contrast([turned(np.ascontiguousarray(lab[..., i])) for i in range(3)], weight, path, unit=unit)
     contrast = max(contrast, apart * _flip(turned(ratio), weight, path, unit=unit))
-    return Waist(np.asarray(unturned > 0.5), np.asarray(ratio * trusted, np.float32), contrast, apart)
+    return Waist(np.asarray(unturned > 0.5), np.asarray(ratio * trusted * (not cropped), np.float32), contrast, apart)
 
 
 def _votes(figure: Figure, cloth: F32, lab: F32) -> tuple[F32, float]:
