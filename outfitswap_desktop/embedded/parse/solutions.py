@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,10 +149,20 @@ class Solutions:
             return network.process(picture)
 
 
+def _imported() -> Any:
+    """The package, imported on a thread of its own.
+
+    Something in its import keeps the frame it was imported from, and with it every caller's pictures, for ever; a thread
+    has no callers.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(importlib.import_module, "mediapipe").result()
+
+
 def _builders() -> dict[str, Callable[[], Any]]:
     os.environ.setdefault("GLOG_minloglevel", "2")
     try:
-        import mediapipe
+        mediapipe = _imported()
     except Exception as problem:  # a broken native library raises anything at import
         raise NotAvailable(
             "MediaPipe cannot be loaded on this machine, so persons cannot be found automatically.",
