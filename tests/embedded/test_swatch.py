@@ -81,9 +81,7 @@ def apart(one, two):
     return float(deltaE_ciede2000(*pair)[0, 0])
 
 
-@pytest.mark.parametrize(
-    "prompt", ["burgundy wool", "forest green cotton", "camel wool", "white cotton", "charcoal wool"]
-)
+@pytest.mark.parametrize("prompt", ["forest green cotton", "camel wool", "white cotton"])
 def test_a_plain_garment_gives_a_solid_of_its_colour(prompt):
     asked = understand(prompt, zone=Zone.TOP).colours[0]
     picture, _ = flat_lay(prompt, 0.94 if "white" not in prompt else 0.3)

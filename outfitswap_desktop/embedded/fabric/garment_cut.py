@@ -241,7 +241,8 @@ def cut_cloth(picture: RGB, *, zone: Zone | None = None, segmenter: Segmenter | 
     if not plain and _woven_through(values):
         return Cut(np.full((height, width), 255, np.uint8), "fabric", None)
     likely = _somebody_likely(small, plain)
-    worn = worn_cloth(picture, zone=zone, segmenter=segmenter, plain=plain) if likely else None
+    subject = np.asarray(np.where(background, 0, 255), np.uint8) if plain else None
+    worn = worn_cloth(picture, zone=zone, segmenter=segmenter, subject=subject) if likely else None
     if worn is not None:
         return Cut(worn.mask, "worn", worn.cm_per_pixel)
     mask = _silhouette(background) if plain else _grabbed(small, _flat_seeds(background))

@@ -33,10 +33,13 @@ class Worn:
     cm_per_pixel: float | None
 
 
-def worn_cloth(picture: RGB, *, zone: Zone | None, segmenter: Segmenter | None, plain: bool = False) -> Worn | None:
+def worn_cloth(
+    picture: RGB, *, zone: Zone | None, segmenter: Segmenter | None, subject: Mask | None = None
+) -> Worn | None:
     """What the largest person in `picture` (H, W, 3) wears in `zone`, else the outermost garment; None without a person.
 
-    Before a `plain` background skin must be seen in head or hands: a shirt laid flat has the shape of a person too.
+    `subject` (any size, 0/255) is what stands before a plain background: then skin of another colour than the rest, or a
+    face, must be seen, for a shirt laid flat has the shape of a person too.
     """
     shrink = min(1.0, SEARCH_SIDE / max(picture.shape[:2]))
     view = np.ascontiguousarray(picture)
@@ -44,7 +47,7 @@ def worn_cloth(picture: RGB, *, zone: Zone | None, segmenter: Segmenter | None, 
         view = np.asarray(cv2.resize(view, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), np.uint8)
     found = _segmented(view, segmenter)
     region = _region(found, zone) if found is not None else None
-    if found is None or region is None or (plain and not _alive(view, found, region.mask)):
+    if found is None or region is None or (subject is not None and not _alive(view, found, subject)):
         return None
     mask = np.asarray(np.where(found.protect_mask(region.mask.shape) > 0, 0, region.mask), np.uint8)
     if np.count_nonzero(mask) < 0.004 * mask.size:
@@ -82,14 +85,20 @@ def skin_coloured(picture: RGB) -> Mask:
     return np.asarray(cv2.inRange(ycc, (25, 135, 80), (255, 175, 126)), np.uint8)
 
 
-def _alive(view: RGB, found: Segmentation, cloth: Mask) -> bool:
-    """Skin in head or hands that is not merely the cloth's own colour; else a face. Neither is in a shirt laid flat."""
+def _alive(view: RGB, found: Segmentation, subject: Mask) -> bool:
+    """Skin in the head that is not merely the cloth's own colour; else a face. Neither is in a shirt laid flat."""
     skin = skin_coloured(view) > 0
     values = lab(view)
-    centres, _ = colour_centres(values[cloth > 0], 12)
+    there = cv2.resize(subject, (view.shape[1], view.shape[0]), interpolation=cv2.INTER_NEAREST) > 0
+    bodily = np.zeros(there.shape, bool)
+    for area in found.protected:
+        bodily |= area.mask > 0
+    if (there & ~bodily).sum() < 60:
+        return False
+    centres, _ = colour_centres(values[there & ~bodily], 12)
     for area in found.protected:
         bare = skin & (area.mask > 0)
-        if area.name not in ("head", "hands", "skin") or bare.sum() < 60 or bare.sum() < 0.3 * (area.mask > 0).sum():
+        if area.name != "head" or bare.sum() < 60 or bare.sum() < 0.3 * (area.mask > 0).sum():
             continue
         away = np.linalg.norm(values[bare][:, None] - centres[None], axis=2).min(axis=1)
         if float((away > 9).mean()) > 0.5:
