@@ -63,7 +63,7 @@ def read(folds: F32, inside: Bits, drape: Drape) -> Relief:
         ridge=ridge,
         du=(-0.6 * bend * soft).astype(np.float32),
         dv=(-bend * soft).astype(np.float32),
-        slope=np.clip(np.maximum(turn**3, 0.55 * slope), 0.0, 1.0),
+        slope=np.clip(np.maximum(turn**3, 0.35 * slope), 0.0, 1.0),
         volume=_volume(base, sine, inside, light),
         light=light,
         contrast=max(contrast, 1e-3),

@@ -33,6 +33,9 @@ SPARKLING = ("sequin", "lurex")
 PATTERN_CONTRAST = 0.88
 """Exponent on a pattern's luminance about its mean, so that folds stay visible over it."""
 
+PATTERN_FOLDS = 1.3
+"""How much stronger folds are drawn under a pattern: the eye needs more of them than on plain cloth."""
+
 Bits = NDArray[np.bool_]
 
 
@@ -116,7 +119,7 @@ class Painter:
             self._micro = min(self._micro, 0.5 * folds + 0.01)
             self._texture.soften_pattern(PATTERN_CONTRAST)
             return
-        share = float(np.interp(depth, (0.12, 0.30, 0.42, 0.60), (0.30, 0.50, 0.95, 3.5)))
+        share = float(np.interp(depth, (0.12, 0.30, 0.42, 0.60), (0.22, 0.36, 0.85, 3.5)))
         limit = max(share * folds, 0.012)
         found = self._texture.spread(self._micro)
         if found > limit:
@@ -137,7 +140,7 @@ class Painter:
         least = 1.0 if taken.lit > 0.12 and bright < 0.4 else 0.55
         gain = float(np.clip((plausible / max(high - low, 0.05)) ** 0.7, least, 1.8 - 0.6 * pale)) * material.fold_gain
         if not self.solid:
-            gain *= 1.12
+            gain *= PATTERN_FOLDS
         headroom = float(np.clip(np.log(1.02 / max(bright, 0.02)), 0.12, 1.6))
         above = float(high - np.median(inner))
         if gain * above > 1.3 * headroom:
@@ -190,7 +193,9 @@ class Painter:
         """
         material = self.design.material
         rise = np.float32(0.75 + 1.1 * material.gloss) * points.ridge + np.float32(HIGHLIGHT_GROWTH) * shade
-        rise = np.minimum(rise, 3.2) - np.float32(0.5) * points.turn
+        # Pale cloth is nearly as bright as its highlights: there they must stop earlier.
+        most = 3.2 - 1.2 * min(1.0, float(light.luminance(self._wanted)) / 0.5)
+        rise = np.minimum(rise, np.float32(most)) - np.float32(0.5) * points.turn
         metal = 0.5
         if material.micro in SPARKLING and relief is not None:
             # Each disc mirrors its own way: most stay dull, a few flash.
