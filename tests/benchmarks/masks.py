@@ -84,8 +84,16 @@ def read_cases(labels: list[Path], folders: list[Path]) -> list[Case]:
             zones, protect = one["zones"], one.get("protect", {})
             sample = Sample(
                 photo,
-                {k: rings_to_mask(v, shape, zones.get(f"{k}_holes", one.get(f"{k}_holes", ()))) for k, v in zones.items() if not k.endswith("_holes")},
-                {k: rings_to_mask(v, shape, protect.get(f"{k}_holes", one.get(f"{k}_holes", ()))) for k, v in protect.items() if not k.endswith("_holes")},
+                {
+                    k: rings_to_mask(v, shape, zones.get(f"{k}_holes", one.get(f"{k}_holes", ())))
+                    for k, v in zones.items()
+                    if not k.endswith("_holes")
+                },
+                {
+                    k: rings_to_mask(v, shape, protect.get(f"{k}_holes", one.get(f"{k}_holes", ())))
+                    for k, v in protect.items()
+                    if not k.endswith("_holes")
+                },
                 rings_to_mask(one.get("ignore", []), shape),
                 tuple(round(v) for v in one["box"]),
             )
@@ -130,7 +138,9 @@ def iou(mask: Mask, truth: Mask, ignore: Mask) -> float:
     return float(np.count_nonzero(a & b) / max(1, np.count_nonzero(a | b)))
 
 
-def score(case: Case, seg: Segmentation | str, seconds: float, version: str = "", sample: Sample | None = None) -> list[Score]:
+def score(
+    case: Case, seg: Segmentation | str, seconds: float, version: str = "", sample: Sample | None = None
+) -> list[Score]:
     sample = sample or case.sample
     found = []
     for zone, truth in sample.zones.items():
@@ -158,7 +168,13 @@ def protected_shares(sample: Sample, seg: Segmentation) -> dict[str, tuple[float
 
 def overlay(sample: Sample, seg: Segmentation | str, height: int = 640) -> np.ndarray:
     view = sample.photo.astype(np.float32)
-    colours = {"top": (255, 0, 0), "bottom": (0, 0, 255), "outer": (255, 0, 255), "dress": (255, 0, 0), "full": (0, 160, 0)}
+    colours = {
+        "top": (255, 0, 0),
+        "bottom": (0, 0, 255),
+        "outer": (255, 0, 255),
+        "dress": (255, 0, 0),
+        "full": (0, 160, 0),
+    }
     protect = {"head": (255, 255, 0), "hair": (255, 160, 0), "hands": (0, 255, 255), "shoes": (0, 255, 0)}
     if isinstance(seg, Segmentation):
         for zone, region in seg.regions.items():
@@ -196,7 +212,9 @@ def summary(scores: list[Score]) -> str:
     return f"{len(values)} masks, mean {np.mean(values):.3f}, worst {min(values):.3f}, misses {sum(v == 0 for v in values)}"
 
 
-def run_variants(segmenter: MediaPipeSegmenter, cases: list[Case], wanted: str, tiles: list[np.ndarray] | None) -> list[Score]:
+def run_variants(
+    segmenter: MediaPipeSegmenter, cases: list[Case], wanted: str, tiles: list[np.ndarray] | None
+) -> list[Score]:
     scores: list[Score] = []
     plain = [c for c in cases if not c.hard]
     versions = {"all": {**GEOMETRY_AND_LIGHT, **HARDER}, "issue": GEOMETRY_AND_LIGHT}.get(wanted)
@@ -212,7 +230,9 @@ def run_variants(segmenter: MediaPipeSegmenter, cases: list[Case], wanted: str, 
             here += score(case, seg, seconds, name, sample)
             if tiles is not None:
                 tiles.append(overlay(sample, seg, 400))
-        bad = ", ".join(f"{s.photo[:14]}/{s.zone} {s.iou:.2f}" for s in sorted(here, key=lambda s: s.iou)[:5] if s.iou < 0.9)
+        bad = ", ".join(
+            f"{s.photo[:14]}/{s.zone} {s.iou:.2f}" for s in sorted(here, key=lambda s: s.iou)[:5] if s.iou < 0.9
+        )
         print(f"  {name:22s} {summary(here)}   {bad}", flush=True)
         scores += here
     for kind in WALLS if wanted in ("all", "wall") else ():
@@ -225,7 +245,9 @@ def run_variants(segmenter: MediaPipeSegmenter, cases: list[Case], wanted: str, 
             here += score(case, seg, seconds, f"wall {kind}", sample)
             if tiles is not None:
                 tiles.append(overlay(sample, seg, 400))
-        bad = ", ".join(f"{s.photo[:14]}/{s.zone} {s.iou:.2f}" for s in sorted(here, key=lambda s: s.iou)[:5] if s.iou < 0.9)
+        bad = ", ".join(
+            f"{s.photo[:14]}/{s.zone} {s.iou:.2f}" for s in sorted(here, key=lambda s: s.iou)[:5] if s.iou < 0.9
+        )
         print(f"  {'wall ' + kind:22s} {summary(here)}   {bad}", flush=True)
         scores += here
     return scores
@@ -265,7 +287,10 @@ def main() -> None:
     print("hard: ", summary([s for s in scores if s.hard]))
     for name, values in shares.items():
         inside, known = [v[0] for v in values], [v[1] for v in values]
-        print(f"{name}: inside masks mean {100 * np.mean(inside):.2f} % worst {100 * max(inside):.2f} %; found in {np.mean([k > 0.5 for k in known]):.0%}")
+        print(
+            f"{name}: inside masks mean {100 * np.mean(inside):.2f} % worst {100 * max(inside):.2f} %; "
+            f"found in {np.mean([k > 0.5 for k in known]):.0%}"
+        )
     if given.variants:
         scores += run_variants(segmenter, cases, given.variants, tiles if given.sheet else None)
     if given.json:

@@ -70,7 +70,9 @@ def mirrored(sample: Sample) -> Sample:
 def scaled(sample: Sample, height: int) -> Sample:
     s = height / sample.photo.shape[0]
     size = (round(sample.photo.shape[1] * s), height)
-    small = sample.each(lambda m: np.where(cv2.resize(m, size, interpolation=cv2.INTER_AREA) > 127, 255, 0).astype(np.uint8))
+    small = sample.each(
+        lambda m: np.where(cv2.resize(m, size, interpolation=cv2.INTER_AREA) > 127, 255, 0).astype(np.uint8)
+    )
     photo = cv2.resize(sample.photo, size, interpolation=cv2.INTER_AREA if s < 1 else cv2.INTER_CUBIC)
     return replace(small, photo=photo, box=tuple(round(v * s) for v in sample.box))
 
@@ -115,7 +117,9 @@ def covered(sample: Sample) -> Sample:
     return replace(sample.each(hide), photo=photo)
 
 
-def dyed(sample: Sample, zone: str, colour: tuple[float, float, float], *, contrast: float = 1.0, pattern: str = "") -> Sample:
+def dyed(
+    sample: Sample, zone: str, colour: tuple[float, float, float], *, contrast: float = 1.0, pattern: str = ""
+) -> Sample:
     """Give `zone` another Lab colour, keeping its folds (lightness relative to the zone's median), softly at the edge."""
     mask = sample.zones.get(zone)
     if mask is None:
@@ -136,7 +140,9 @@ def dyed(sample: Sample, zone: str, colour: tuple[float, float, float], *, contr
         spots = np.zeros(mask.shape, np.float32)
         rng = np.random.default_rng(5)
         for _ in range(int(mask.size / pitch**2 / 2)):
-            cv2.circle(spots, (int(rng.integers(mask.shape[1])), int(rng.integers(mask.shape[0]))), int(pitch * 0.45), 1.0, -1)
+            cv2.circle(
+                spots, (int(rng.integers(mask.shape[1])), int(rng.integers(mask.shape[0]))), int(pitch * 0.45), 1.0, -1
+            )
         new[..., 0] += 25 * spots
         new[..., 1] += 45 * spots
         new[..., 2] += 10 * spots

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from outfitswap_desktop.core.arrays import F32, RGB
 from outfitswap_desktop.embedded.parse import colours
@@ -20,6 +21,8 @@ COMPONENTS = (6, 3, 3, 5, 5, 3)
 """Mixture components for background, skin, hair, top, bottom, shoes."""
 
 
+STEP = 0.75
+"""Colours closer than this many Lab units get one likelihood: far fewer colours than pixels have to be judged."""
 SHADED = (SKIN, TOP, BOTTOM)
 """Labels whose samples are also taken in shade: folds, the throat, the inside of a sleeve."""
 
@@ -36,6 +39,14 @@ def _with_shade(colours_seen: F32) -> F32:
     return np.concatenate([colours_seen, shade])
 
 
+def _palette(seen: F32) -> tuple[F32, NDArray[np.intp]]:
+    """The different colours (m, 3) of `seen` (n, 3) to within STEP, and which of them every pixel has (n,)."""
+    steps = np.round(seen / STEP).astype(np.int64) + 256
+    keys, index = np.unique((steps[:, 0] << 20) | (steps[:, 1] << 10) | steps[:, 2], return_inverse=True)
+    parts = np.stack([keys >> 20, (keys >> 10) & 1023, keys & 1023], axis=1)
+    return np.asarray((parts - 256) * STEP, np.float32), index.reshape(-1)
+
+
 @dataclass(slots=True, eq=False)
 class Labelling:
     """State of the rounds: `lab` (h, w, 3), `prior` (6, h, w), smoothing filter, log likelihoods, probabilities (6, h, w)."""
@@ -44,13 +55,14 @@ class Labelling:
     prior: F32
     smooth: GuidedFilter
     near: Bool
+    palette: F32
+    index: NDArray[np.intp]
     likelihood: F32
     probability: F32
     mixtures: list[Mixture | None]
 
     def fit(self, samples: list[Bool]) -> None:
         """Fit every label's colours to its samples (maps (h, w)); a label with too few keeps a flat density."""
-        flat_lab = self.lab[self.near]
         self.mixtures = []
         for label, chosen in enumerate(samples):
             picked = self.lab[chosen & self.near] if label != BACKGROUND else self.lab[chosen]
@@ -58,8 +70,9 @@ class Labelling:
                 picked = _with_shade(picked)
             mixture = colours.fit(picked, COMPONENTS[label]) if len(picked) >= 40 else None
             self.mixtures.append(mixture)
-            values = mixture.log_likelihood(flat_lab) if mixture is not None else colours.flat(flat_lab)
-            self.likelihood[label][self.near] = values
+            few = self.palette
+            values = mixture.log_likelihood(few) if mixture is not None else colours.flat(few)
+            self.likelihood[label][self.near] = values[self.index]
         self._tie(samples)
 
     def _tie(self, samples: list[Bool]) -> None:
@@ -99,11 +112,14 @@ def label(picture: RGB, figure: Figure, prior: F32, *, samples: list[Bool], pers
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
     near = cv2.dilate((person > 0.2).astype(np.uint8), kernel) > 0
     lab = lab_of(picture)
+    palette, index = _palette(lab[near])
     state = Labelling(
         lab=lab,
         prior=prior,
         smooth=GuidedFilter(picture, max(2, round(0.025 * figure.unit)), eps=4e-4),
         near=near,
+        palette=palette,
+        index=index,
         likelihood=np.zeros_like(prior),
         probability=prior,
         mixtures=[],

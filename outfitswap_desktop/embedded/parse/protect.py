@@ -18,6 +18,7 @@ def protected_maps(figure: Figure, probability: F32, person: F32) -> dict[str, t
     head = np.zeros(figure.size, np.float32) if figure.headless else _head(figure, skin, hair, person)
     seen = float(figure.seen[:11].mean())
     if np.count_nonzero(head > 0.5) > 20:
+        head = _solid(head)
         found["head"] = (head, min(0.98, 0.5 + 0.45 * seen) if figure.mesh is not None else 0.4 + 0.4 * seen)
     hair_map = np.asarray(
         hair * (pt.to_capsule(figure.size, figure.neck_base, figure.hips) < 2 * figure.unit), np.float32
@@ -34,6 +35,15 @@ def protected_maps(figure: Figure, probability: F32, person: F32) -> dict[str, t
     if np.count_nonzero(feet > 0.5) > 20:
         found["shoes"] = (feet, 0.7)
     return found
+
+
+def _solid(soft: F32) -> F32:
+    """The map with its enclosed holes filled: eyes and beards belong to the head."""
+    mask = (soft > 0.5).astype(np.uint8)
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    whole = np.zeros_like(mask)
+    cv2.drawContours(whole, outlines, -1, 1, -1)
+    return np.asarray(np.where((whole > 0) & (mask == 0), 0.9, soft), np.float32)
 
 
 def _head(figure: Figure, skin: F32, hair: F32, person: F32) -> F32:
@@ -60,4 +70,4 @@ def _hands(figure: Figure, skin: F32, person: F32, *, cloth: F32) -> F32:
                 result, (distance < 0.01 * figure.unit) * np.maximum(skin, 0.6 * person * (cloth < 0.8))
             )
         result = np.maximum(result, close * skin)
-    return np.asarray(result, np.float32)
+    return np.asarray(cv2.dilate(result, np.ones((3, 3), np.uint8)), np.float32)

@@ -13,8 +13,11 @@ REFINE_SIDE = 1400
 """Long side at which the edge filter's coefficients are computed; they are applied at the photo's own size."""
 
 
-def full_mask(photo: RGB, frame: Frame, soft: F32) -> Mask:
-    """Mask (H, W) 0/255 of `soft` (h, w), its edge moved to the photo's edges next to it."""
+def full_mask(photo: RGB, frame: Frame, soft: F32, *, exact: bool = True) -> Mask:
+    """Mask (H, W) 0/255 of `soft` (h, w), its edge moved to the photo's edges next to it.
+
+    Not `exact`: the edge is found at REFINE_SIDE and enlarged, a few pixels coarse in very large photos.
+    """
     height, width = photo.shape[:2]
     mask = np.zeros((height, width), np.uint8)
     box = _photo_box(frame, soft, (height, width))
@@ -28,8 +31,13 @@ def full_mask(photo: RGB, frame: Frame, soft: F32) -> Mask:
     coarse = frame.spread(soft, box=box, size=size)
     radius = max(2, round(1.5 * size[0] / max(1.0, (x1 - x0) * frame.scale)))
     smooth = GuidedFilter(guide, radius, eps=2e-4)
-    fine = smooth(coarse) if shrink == 1.0 else enlarged(cut, coefficients=smooth.coefficients(coarse))
-    mask[y0:y1, x0:x1] = np.where(fine > 0.5, 255, 0)
+    if shrink == 1.0:
+        fine = smooth(coarse)
+    elif exact:
+        fine = enlarged(cut, coefficients=smooth.coefficients(coarse))
+    else:
+        fine = np.asarray(cv2.resize(smooth(coarse), (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR), np.float32)
+    np.multiply(fine > 0.5, 255, out=mask[y0:y1, x0:x1], casting="unsafe")
     return mask
 
 

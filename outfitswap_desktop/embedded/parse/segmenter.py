@@ -69,7 +69,7 @@ class MediaPipeSegmenter:
         regions = _regions(photo, reading, zones=zones, areas=areas)
         if not regions:
             _no_such_zone(photo, reading, areas)
-        body = refine.full_mask(photo, reading.frame, reading.person)
+        body = refine.full_mask(photo, reading.frame, reading.person, exact=False)
         return Segmentation(
             segmenter=self.name,
             persons=tuple(_person(i, one, scale) for i, one in enumerate(found)),
@@ -195,7 +195,7 @@ def _protected(photo: RGB, reading: Reading) -> tuple[ProtectedArea, ...]:
     maps = protect.protected_maps(reading.figure, reading.state.probability, reading.person)
     areas = []
     for name, (soft, confidence) in maps.items():
-        mask = refine.full_mask(photo, reading.frame, soft)
+        mask = refine.full_mask(photo, reading.frame, soft, exact=False)
         if mask.any():
             areas.append(ProtectedArea(name, mask, round(float(confidence), 3)))
     return tuple(areas)
@@ -281,6 +281,12 @@ def _notes(
     notes = []
     if len(found) > 1 and person is None:
         notes.append(f"{len(found)} persons were found; the largest was taken. Choose another with --person.")
+    figure = reading.figure
+    height = figure.size[0]
+    if figure.headless:
+        notes.append("The head is outside the photo; the garment's upper edge is taken from the body below it.")
+    if float(figure.hips[1]) > height and Zone.BOTTOM not in regions:
+        notes.append("The photo ends above the hips; only what shows of the upper body can be changed.")
     if any(region.confidence < 0.6 for region in regions.values()):
         notes.append("The outline is uncertain here; please check it.")
     return tuple(notes)
