@@ -99,7 +99,7 @@ class Painter:
         self._tone = self._contrast(taken, bent)
         self._texture = Texture(cloth, bent.light, pixels_per_cm=pixels_per_cm, spans=spans(design, cloth))
         self._micro = 0.0
-        self._moderate(self._folds_spread(taken))
+        self._moderate(self._folds_spread(taken), pixels_per_cm)
 
     def _folds_spread(self, taken: Shading) -> float:
         """Spread of the folds as they will be painted, high-passed at 2 % of the garment's size."""
@@ -111,8 +111,8 @@ class Painter:
         )
         return float(np.std((toned - mean)[taken.inside]))
 
-    def _moderate(self, folds: float) -> None:
-        """Keep the weave's contrast below that of the folds, more so the finer the cloth, and a pattern's within reason."""
+    def _moderate(self, folds: float, pixels_per_cm: float) -> None:
+        """Keep the weave's contrast below that of the folds (their spread), more so the finer the cloth; soften patterns."""
         depth = self.design.material.micro_depth
         self._micro = 0.35 * depth
         if not self.solid:
@@ -120,6 +120,9 @@ class Painter:
             self._texture.soften_pattern(PATTERN_CONTRAST)
             return
         share = float(np.interp(depth, (0.12, 0.30, 0.42, 0.60), (0.22, 0.36, 0.85, 3.5)))
+        if depth > 0.2:
+            # A large photo shows a coarse cloth's structure close up, where one looks for it.
+            share *= float(np.interp(pixels_per_cm, (10.0, 25.0), (1.0, 1.6)))
         limit = max(share * folds, 0.012)
         found = self._texture.spread(self._micro)
         if found > limit:

@@ -24,7 +24,7 @@ def lifted(linear: F32) -> F32:
     """Near-black cloth reflects a little: without that no fold could be seen in it."""
     lum = light.luminance(linear)
     tone = light.lightness(lum)
-    floor = np.float32(light.luminance_of(8.0) / 10.0)
+    floor = np.float32(light.luminance_of(7.5) / 10.0)
     raised: F32 = (linear + (floor * np.clip(10.0 - tone, 0.0, 10.0))[..., None]).astype(np.float32)
     return raised
 
