@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.embedded.fabric import colours as arithmetic
 from outfitswap_desktop.embedded.fabric import palette
+from outfitswap_desktop.embedded.fabric.colours import parse_hex
 from outfitswap_desktop.embedded.fabric.lexicon import colour_names, colour_of, table
 from outfitswap_desktop.embedded.fabric.materials import materials
 from outfitswap_desktop.embedded.fabric.patterns import plans
@@ -20,6 +21,11 @@ from outfitswap_desktop.errors import InputRefused
 
 TABLE = Path(__file__).parent / "prompts.txt"
 LINE = re.compile(r"(?P<prompt>.+?)(?: @(?P<zone>\w+))? -> (?P<pattern>[^|]+?)(?: x(?P<scale>[\d.]+))? \| (?P<rest>.+)")
+
+
+def value_of(name):
+    """A colour as people write it, not as our own tables mean it."""
+    return parse_hex(name) if name.startswith("#") else colour_names()[name]
 
 
 def rows():
@@ -44,7 +50,7 @@ def test_prompt_is_understood(prompt, zone, pattern, material, names, scale):
     design = understand(prompt, zone=zone)
     assert design.pattern == pattern
     assert design.material.name == material
-    assert design.colours[: len(names)] == tuple(colour_of(name) for name in names)
+    assert design.colours[: len(names)] == tuple(value_of(name) for name in names)
     assert design.scale == pytest.approx(scale, rel=0.05)
 
 
@@ -142,7 +148,7 @@ def test_corrected_slips_are_said():
 def test_colours_of_the_other_garment_stay_out():
     top = understand("white shirt and blue jeans", zone=Zone.TOP)
     bottom = understand("white shirt and blue jeans", zone=Zone.BOTTOM)
-    assert top.colours == (colour_of("white"),)
+    assert top.colours == (value_of("white"),)
     assert bottom.material.name == "denim"
     assert any("blue jeans" in sentence for sentence in top.limits)
     assert any("white shirt" in sentence for sentence in bottom.limits)

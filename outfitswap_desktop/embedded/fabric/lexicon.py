@@ -54,19 +54,21 @@ def table(name: str) -> dict[str, Any]:
 
 @cache
 def colour_names() -> dict[str, Colour]:
-    """Every colour name -> sRGB; "cloth" and "fashion" names win over the CSS ones ("css navy" keeps the screen's)."""
+    """Every colour name that people may write -> sRGB: CSS names have the CSS value; "cloth navy" has the dyer's."""
     rows = table("colours")
-    css = {name: parse_hex(value) for name, value in rows["css"].items()}
-    names = {f"css {name}": value for name, value in css.items()}
-    names.update(css)
-    for section in ("cloth", "fashion"):
-        names.update({name: parse_hex(value) for name, value in rows[section].items()})
+    cloth = {name: parse_hex(value) for name, value in rows["cloth"].items()}
+    names = {name: parse_hex(value) for name, value in rows["fashion"].items()}
+    names |= cloth
+    names |= {f"cloth {name}": value for name, value in cloth.items()}
+    for name, value in rows["css"].items():
+        names[name] = names[f"css {name}"] = parse_hex(value)
     return names
 
 
 def colour_of(name: str) -> Colour:
-    """A colour by name of the table or hex; raises KeyError or ValueError when there is no such colour."""
-    return parse_hex(name) if name.startswith("#") else colour_names()[name]
+    """A colour named in our own tables: hex, else the dyer's value of the name, else the name's; raises KeyError, ValueError."""
+    names = colour_names()
+    return parse_hex(name) if name.startswith("#") else names.get(f"cloth {name}", names.get(name)) or names[name]
 
 
 def plain(text: str) -> str:
