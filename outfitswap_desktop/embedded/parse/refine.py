@@ -9,7 +9,7 @@ from outfitswap_desktop.core.arrays import F32, RGB, Alpha, Mask
 from outfitswap_desktop.embedded.parse.frame import Frame
 from outfitswap_desktop.embedded.parse.smooth import GuidedFilter, enlarged
 
-REFINE_SIDE = 1400
+REFINE_SIDE = 1200
 """Long side at which the edge filter's coefficients are computed; they are applied at the photo's own size."""
 
 

@@ -21,6 +21,7 @@ EDGE = 5.0
 MOST = 12.0
 """Most that one column may pay for its colours, so that a half in another light does not bend the whole line."""
 HIP = 1.2
+"""Cost of leaving the hips; it levels off at six times this, because coats end at the knee."""
 SLOPE = 5.0
 STRAIGHT = 0.75
 """Below this much colour difference the line is a straight or sagging one; a free path would follow shades. The same
@@ -69,7 +70,7 @@ def find_waist(figure: Figure, cloth: F32, *, lab: F32) -> Waist:
     trust = _column_trust(turned_ratio, weight, below=rows[:, 0] > hips + 0.04 * (hips - shoulders), reach=0.3 * unit)
     cost = trust[None] * MOST * np.tanh(paid / MOST)
     busy = np.minimum(1.0, weight.sum(axis=0) / (0.3 * unit))[None]
-    cost = cost + busy * ((2.0 - apart) * HIP * place**2 - (1.6 - 0.6 * apart) * EDGE * edge)
+    cost = cost + busy * ((2.0 - apart) * HIP * place**2 / (1 + place**2 / 6) - (1.6 - 0.6 * apart) * EDGE * edge)
     cost[(np.abs(place) > 6.0)[:, 0]] += 1e3
     if apart < STRAIGHT:
         path = _straight_path(np.asarray(cost, np.float32), busy[0])
