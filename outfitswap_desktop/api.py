@@ -9,7 +9,9 @@ One call builds the steps and drops them again; a `Session` keeps them warm for 
 
 from __future__ import annotations
 
+import os
 import secrets
+import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +23,23 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from outfitswap_desktop.core.arrays import RGB, Alpha, Mask
-from outfitswap_desktop.core.job import Cancel, CancelToken, Progress, Report, SwapRequest
+from outfitswap_desktop.core.colour import cmyk_to_srgb
+from outfitswap_desktop.core.container import (
+    MAX_FILE_BYTES,
+    BadPictureError,
+    check_mask_size,
+    check_photo_size,
+    refusal,
+)
+from outfitswap_desktop.core.job import (
+    Cancel,
+    CancelToken,
+    Progress,
+    Report,
+    SwapRequest,
+    refuse_nonsense,
+    require_whole,
+)
 from outfitswap_desktop.core.regions import Box, Person, Polygon, ProtectedArea, Region
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.errors import UsageProblem
@@ -29,7 +47,7 @@ from outfitswap_desktop.errors import UsageProblem
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    Picture = str | Path | bytes | Image | np.ndarray
+    Picture = str | os.PathLike[str] | bytes | bytearray | memoryview | Image | np.ndarray
 
 __all__ = ["SegmentResult", "Session", "SwapResult", "segment", "swap"]
 
@@ -77,12 +95,13 @@ class SwapResult:
 
 
 class Session:
-    """Warm steps for many pictures; use it as a context manager, from one thread."""
+    """Warm steps for many pictures; use it as a context manager, from the thread that made it."""
 
     def __init__(self, engine: str = "auto") -> None:
         from outfitswap_desktop.wiring import make_runner
 
         self._engine = engine
+        self._thread: int | None = threading.get_ident()
         with ExitStack() as stack:
             self._runner = stack.enter_context(make_runner(engine))
             self._stack = stack.pop_all()
@@ -97,20 +116,34 @@ class Session:
 
     def close(self) -> None:
         """Close the history; the session cannot be used afterwards."""
+        self._thread = None
         self._stack.close()
+
+    def _require_open(self) -> None:
+        if self._thread == threading.get_ident():
+            return
+        if self._thread is None:
+            raise UsageProblem("This session is closed.", reason="session_closed", hint="Make a new Session.")
+        raise UsageProblem(
+            "A session belongs to the thread that made it.", reason="other_thread", hint="Make one for each thread."
+        )
 
     def segment(
         self, photo: Picture, *, zone: Zone | str | None = None, person: int | None = None, cancel: Cancel | None = None
     ) -> SegmentResult:
         """Find the garments of one person. `zone` None: the largest; `person` from 1, left to right, None: the largest.
 
-        Raises PhotoUnreadable, NobodyFound.
+        Raises UsageProblem, PhotoUnreadable, NobodyFound, Cancelled.
         """
         from outfitswap_desktop.core.pipeline import zone_or_largest
 
-        wanted = _zone(zone)
-        source = self._runner.open_photo(_source(photo))
-        found = self._runner.segment(source, zone=wanted, person=person, cancel=CancelToken(cancel))
+        self._require_open()
+        wanted, token = _zone(zone), _token(cancel)
+        if person is not None:
+            require_whole("person", person, low=1)
+        source = self._runner.open_photo(_source(photo, "photo"))
+        token.check()
+        found = self._runner.segment(source, zone=wanted, person=person, cancel=token)
         chosen = zone_or_largest(wanted, found)
         region = found.regions[chosen]
         return SegmentResult(
@@ -147,20 +180,17 @@ class Session:
     ) -> SwapResult:
         """Swap one garment; saves result, mask and receipt and records them. `output` None: a new file in the data folder.
 
-        `mask`: a picture or array of the photo's size, >= 128 = change. Raises KnownError, Cancelled.
+        `mask`: a picture or array of the photo's size, >= 128 (or True) = change. Raises KnownError, Cancelled.
         """
-        runner = self._runner
-        source = runner.open_photo(_source(photo))
-        cloth = runner.kernel.open_garment(_source(garment)) if garment is not None else None
-        height, width = source.pixels.shape[:2]
-        drawn = runner.kernel.open_mask(_source(mask), shape=(height, width)) if mask is not None else None
+        self._require_open()
+        runner, token = self._runner, _token(cancel)
         named = _path(photo)
         request = SwapRequest(
             photo=named or Path("picture"),
-            output=Path(output) if output is not None else _new_output(named),
+            output=_output(output) if output is not None else _new_output(named),
             prompt=prompt,
-            garment=_path(garment),
-            mask=_path(mask),
+            garment=(_path(garment) or Path("picture")) if garment is not None else None,
+            mask=_path(mask) if mask is not None else None,
             zone=_zone(zone),
             person=person,
             engine=self._engine,
@@ -168,9 +198,12 @@ class Session:
             quality=quality,
             keep_metadata=keep_metadata,
         )
-        outcome = runner.run(
-            request, report=report or _silent, cancel=CancelToken(cancel), source=source, garment=cloth, mask=drawn
-        )
+        refuse_nonsense(request)
+        source = runner.open_photo(_source(photo, "photo"))
+        cloth = runner.kernel.open_garment(_source(garment, "garment")) if garment is not None else None
+        height, width = source.pixels.shape[:2]
+        drawn = runner.kernel.open_mask(_source(mask, "mask"), shape=(height, width)) if mask is not None else None
+        outcome = runner.run(request, report=report or _silent, cancel=token, source=source, garment=cloth, mask=drawn)
         return SwapResult(
             image=outcome.released.pixels,
             output=outcome.output,
@@ -199,6 +232,16 @@ def _silent(_progress: Progress) -> None:
     return None
 
 
+def _token(cancel: Cancel | None) -> CancelToken:
+    if cancel is not None and not callable(getattr(cancel, "is_set", None)):
+        raise UsageProblem(
+            f"cancel must be a threading.Event or have its is_set(), not {type(cancel).__name__}.",
+            reason="bad_cancel",
+            hint="Pass a threading.Event and set it from another thread.",
+        )
+    return CancelToken(cancel)
+
+
 def _zone(zone: Zone | str | None) -> Zone | None:
     if zone is None:
         return None
@@ -209,37 +252,83 @@ def _zone(zone: Zone | str | None) -> Zone | None:
         raise UsageProblem(f"There is no zone {zone!r}.", reason="unknown_zone", hint=f"Use one of {known}.") from None
 
 
-def _path(picture: Picture | None) -> Path | None:
-    return Path(picture) if isinstance(picture, str | Path) else None
+def _output(output: str | os.PathLike[str]) -> Path:
+    if isinstance(output, str | os.PathLike):
+        return Path(output)
+    raise UsageProblem(
+        f"output must be a path, not {type(output).__name__}.", reason="bad_output", hint="Name a file: out.png."
+    )
 
 
-def _source(picture: Picture) -> Path | bytes:
-    """What the kernel opens: a path, or bytes; arrays and PIL images go in as PNG, which loses nothing."""
-    if isinstance(picture, bytes):
-        return picture
-    if isinstance(picture, str | Path):
+def _path(picture: Picture) -> Path | None:
+    return Path(picture) if isinstance(picture, str | os.PathLike) else None
+
+
+def _source(picture: Picture, role: str) -> Path | bytes:
+    """What the kernel opens: a path, or bytes; arrays and PIL images go in as a lossless file."""
+    if isinstance(picture, bytes | bytearray | memoryview):
+        return bytes(picture)
+    if isinstance(picture, str | os.PathLike):
         return Path(picture)
     from PIL import Image
 
     if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8 or picture.ndim not in (2, 3):
-            raise UsageProblem(
-                f"An array must be (H, W), (H, W, 3) or (H, W, 4) uint8, not {picture.shape} {picture.dtype}.",
-                reason="bad_array",
-                hint="Convert it to uint8 RGB, 0..255.",
-            )
-        picture = Image.fromarray(picture)
+        picture = Image.fromarray(_checked(picture, role))
+    if not isinstance(picture, Image.Image):
+        raise UsageProblem(
+            f"The {role} must be a path, bytes, a PIL image or an array, not {type(picture).__name__}.",
+            reason="bad_type",
+            hint="Read it into one of these first.",
+        )
+    try:
+        (check_mask_size if role == "mask" else check_photo_size)(*picture.size)
+        return _packed(picture, role)
+    except BadPictureError as bad:
+        raise refusal(bad, role) from bad
+    except (OSError, SyntaxError, ValueError) as problem:  # an image that PIL reads only now, and cannot
+        raise refusal(BadPictureError("damaged"), role) from problem
+
+
+def _checked(array: np.ndarray, role: str) -> np.ndarray:
+    """An array that PIL takes as it is meant: (H, W), (H, W, 3) or (H, W, 4) uint8; a mask may be boolean."""
+    if role == "mask" and array.dtype == np.bool_ and array.ndim == 2:
+        return np.where(array, np.uint8(255), np.uint8(0))
+    if array.dtype == np.uint8 and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in {3, 4})):
+        return np.ascontiguousarray(array)
+    raise UsageProblem(
+        f"An array must be (H, W), (H, W, 3) or (H, W, 4) uint8, not {array.shape} {array.dtype}.",
+        reason="bad_array",
+        hint="Convert it to uint8 RGB, 0..255.",
+    )
+
+
+def _packed(picture: Image, role: str) -> bytes:
+    """A PIL image as PNG, or as lossless WebP where a PNG would be too large to be opened."""
+    extra: dict[str, Any] = {"exif": picture.getexif().tobytes()}
+    icc = picture.info.get("icc_profile")
+    if picture.mode in {"I", "F"}:
+        raise UsageProblem(
+            f"The {role} is a PIL image of mode {picture.mode}, whose range is not known.",
+            reason="bad_mode",
+            hint="Convert it to RGB or L, 0..255, first.",
+        )
+    if picture.mode == "CMYK":
+        picture = cmyk_to_srgb(picture, icc)
+    elif picture.mode in {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}:
+        extra |= {"icc_profile": icc} if icc else {}
+    else:
+        picture = picture.convert("RGBA" if picture.mode in {"PA", "La", "RGBa"} else "RGB")
     stream = BytesIO()
-    extra = {"icc_profile": picture.info["icc_profile"]} if picture.info.get("icc_profile") else {}
-    if picture.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
-        picture = picture.convert("RGB")
-        extra = {}
-    picture.save(stream, "PNG", compress_level=1, exif=picture.getexif(), **extra)
+    picture.save(stream, "PNG", compress_level=1, **extra)
+    if stream.tell() > MAX_FILE_BYTES and picture.mode in {"RGB", "RGBA"}:
+        stream = BytesIO()
+        picture.save(stream, "WEBP", lossless=True, exact=True, quality=0, method=0, **extra)
     return stream.getvalue()
 
 
 def _new_output(photo: Path | None) -> Path:
+    from outfitswap_desktop.core.names import safe_stem
     from outfitswap_desktop.paths import results_dir
 
-    stem = photo.stem if photo is not None else "picture"
+    stem = safe_stem(photo.stem) if photo is not None else "picture"
     return results_dir() / f"{stem}-{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}.png"

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from outfitswap_desktop.core.arrays import RGB, Mask
 from outfitswap_desktop.core.regions import Segmentation
 from outfitswap_desktop.core.zones import Zone
-from outfitswap_desktop.errors import Cancelled
+from outfitswap_desktop.errors import Cancelled, UsageProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,35 @@ class SwapRequest:
     quality: int = 95
     keep_metadata: bool = True
     consent: str | None = None
+
+
+LARGEST_SEED = 2**63 - 1
+
+
+def refuse_nonsense(request: SwapRequest) -> None:
+    """Raise UsageProblem for a request that no engine can take: nothing to wear, numbers out of their range."""
+    if not isinstance(request.prompt, str):
+        raise UsageProblem("The prompt must be text.", reason="bad_prompt", hint='Say it in words: "navy linen".')
+    if not request.prompt.strip() and request.garment is None:
+        raise UsageProblem(
+            "Nothing says what to wear.", reason="no_outfit", hint="Give a prompt or a picture of a garment or fabric."
+        )
+    require_whole("seed", request.seed, low=0, high=LARGEST_SEED)
+    require_whole("quality", request.quality, low=1, high=100)
+    if request.person is not None:
+        require_whole("person", request.person, low=1)
+    if request.steps is not None:
+        require_whole("steps", request.steps, low=1)
+
+
+def require_whole(name: str, value: object, *, low: int, high: int | None = None) -> None:
+    """Raise UsageProblem unless `value` is a whole number from `low` to `high` (None: no upper limit)."""
+    if isinstance(value, int) and not isinstance(value, bool) and low <= value and (high is None or value <= high):
+        return
+    span = f"from {low} to {high}" if high is not None else f"of at least {low}"
+    raise UsageProblem(
+        f"The {name} {value!r} must be a whole number {span}.", reason=f"bad_{name}", hint=f"Give another {name}."
+    )
 
 
 @dataclass(frozen=True, slots=True)
