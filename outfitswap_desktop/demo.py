@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest
-from outfitswap_desktop.errors import NotAvailable
+from outfitswap_desktop.errors import Cancelled, NotAvailable, UsageProblem
 from outfitswap_desktop.runner import Runner
 from outfitswap_desktop.safety.api import Cell
 
@@ -37,9 +36,7 @@ def demo_photo() -> Path:
 def run_demo(runner: Runner, folder: Path, *, report: Report, cancel: CancelToken) -> dict[str, Any]:
     """Swap the demo's outfits; writes before, mask and after pictures and a contact sheet below `folder`."""
     photo = demo_photo()
-    folder.mkdir(parents=True, exist_ok=True)
-    before = folder / "before.png"
-    shutil.copyfile(photo, before)
+    before = _lay_out(runner, photo.read_bytes(), folder / "before.png")
     source = runner.open_photo(before)
     cells = [Cell(runner.kernel.view(source), "before")]
     results = []
@@ -50,9 +47,33 @@ def run_demo(runner: Runner, folder: Path, *, report: Report, cancel: CancelToke
             report(Progress(now.stage, share + now.fraction / len(OUTFITS), prompt))
 
         request = SwapRequest(photo=before, output=folder / f"after-{name}.png", prompt=prompt, consent=CONSENT)
-        outcome = runner.run(request, source=source, report=part, cancel=cancel)
+        try:
+            outcome = runner.run(request, source=source, report=part, cancel=cancel)
+        except Cancelled:
+            raise Cancelled(f"Cancelled: {number} of {len(OUTFITS)} outfits are done, in {folder}.") from None
         results.append({"prompt": prompt, **outcome.as_json()})
         cells.append(Cell(outcome.released, prompt))
     sheet = runner.write_sheet([cells], folder / "contact-sheet.png", title="OutfitSwap demo: only the clothes change")
     report(Progress("save", 1.0))
-    return {"before": str(before.resolve()), "results": results, "contact_sheet": str(sheet)}
+    return {"before": str(before), "results": results, "contact_sheet": str(sheet)}
+
+
+def _lay_out(runner: Runner, photo: bytes, before: Path) -> Path:
+    """Write the demo's photo; raises UsageProblem when another picture of that name is there, for it may be the user's."""
+    place = runner.place(before)
+    try:
+        taken = before.read_bytes() != photo
+    except FileNotFoundError:
+        taken = False
+    except OSError as problem:
+        raise NotAvailable(
+            f"{before} cannot be read: {problem.strerror}.", reason="unreadable", hint="Choose another folder with -o."
+        ) from problem
+    if taken:
+        raise UsageProblem(
+            f"{before} is there and is not the demo's photo; it is not written over.",
+            reason="over_other_file",
+            hint="Choose another folder with -o.",
+        )
+    runner.write([(place, photo)])
+    return place.final

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from outfitswap_desktop.core import pipeline
 from outfitswap_desktop.core.arrays import RGB, Mask
 from outfitswap_desktop.core.colour import to_srgb
 from outfitswap_desktop.core.encode import format_for
-from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest, SwapResult
+from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest, SwapResult, refuse_nonsense
 from outfitswap_desktop.core.memory import give_back
 from outfitswap_desktop.core.receipt import make_receipt
 from outfitswap_desktop.core.regions import Segmentation
@@ -75,14 +75,6 @@ class Outcome:
         }
 
 
-def recover(history: History) -> tuple[str, ...]:
-    """Finish or undo what a killed program left half-done; safe at every start, with other programs running.
-
-    Returns sentences about what could not be repaired yet.
-    """
-    return history.recover(writing).left
-
-
 def companions(output: Path) -> tuple[Path, Path]:
     """Where the mask and the receipt of a result go: beside it."""
     return output.with_name(f"{output.stem}.mask.png"), output.with_name(f"{output.stem}.receipt.json")
@@ -120,6 +112,7 @@ class Runner:
         began = time.perf_counter()
         report(Progress("read", 0.0))
         cancel.check()
+        refuse_nonsense(request)
         image_format = format_for(request.output)
         planned = self._plan(request)
         checked = self._check(request, source=source, garment=garment, mask=mask)
@@ -175,32 +168,38 @@ class Runner:
         wanted = frozenset({zone}) if zone is not None else None
         return self._steps.segmenter.segment(seen, person=person, zones=wanted, cancel=cancel)
 
-    def write_mask(self, mask: Mask, output: Path, *, source: CheckedSource) -> Path:
-        """Write a mask as an 8-bit PNG, never over the photo; returns the absolute path."""
-        if format_for(output) != "PNG":
-            raise UsageProblem("A mask is written as PNG.", reason="mask_format", hint="Name it MASK.png.")
-        return self._write(self.kernel.encode_mask(mask), output, forbid=_paths(source.path))
+    def place(self, output: Path, *, forbid: tuple[Path, ...] = (), only: str | None = None) -> writing.Planned:
+        """Check, before any work, that a file can be written and is none of `forbid`; `only` is the format it must have."""
+        if only is not None and format_for(output) != only:
+            raise UsageProblem(
+                f"{output.name} must be a {only} file.",
+                reason="wrong_format",
+                hint=f"Name it {output.stem}.{only.lower()}.",
+            )
+        return writing.plan(output, forbid=forbid)
 
-    def write_overlay(self, painted: RGB, mask: Mask, output: Path, *, source: CheckedSource) -> Path:
-        """Write the photo with a mask painted over it, after the output gates; returns the absolute path."""
-        released = self.kernel.release(RawOutput(painted, mask, source, kind="overlay"))
-        return self._write(self.kernel.encode(released, format_for(output)), output, forbid=_paths(source.path))
+    def release_overlay(self, painted: RGB, mask: Mask, *, source: CheckedSource, cancel: CancelToken) -> ReleasedImage:
+        """Pass the photo with a mask painted over it through the output gates."""
+        return self.kernel.release(RawOutput(painted, mask, source, kind="overlay"), cancel=cancel)
+
+    def write(self, files: Sequence[tuple[writing.Planned, bytes]]) -> None:
+        """Write files that make no entry; a kill leaves no part of them, and none is in place before all are on the disk."""
+        with self.history.watching([place for place, _ in files], writing):
+            staged = [writing.stage(data, place) for place, data in files]
+            for file in staged:
+                writing.publish(file)
 
     def write_sheet(self, rows: list[list[Cell]], output: Path, *, title: str = "") -> Path:
         """Write a contact sheet of released pictures and the user's own photos; returns the absolute path."""
-        sheet = self.kernel.contact_sheet(rows, title=title)
-        return self._write(self.kernel.encode(sheet, format_for(output)), output, forbid=())
+        place = self.place(output)
+        self.write([(place, self.kernel.encode(self.kernel.contact_sheet(rows, title=title), format_for(output)))])
+        return place.final
 
     def write_document(self, document: Mapping[str, Any], output: Path) -> Path:
         """Write a JSON document in one step; returns the absolute path."""
-        return self._write(_json_bytes(document), output, forbid=())
-
-    def _write(self, data: bytes, output: Path, *, forbid: tuple[Path, ...]) -> Path:
-        """Write a file that makes no entry; a kill leaves no part of it."""
-        planned = writing.plan(output, forbid=forbid)
-        with self.history.watching([planned], writing):
-            writing.publish(writing.stage(data, planned))
-        return planned.final
+        place = self.place(output)
+        self.write([(place, _json_bytes(document))])
+        return place.final
 
     def _plan(self, request: SwapRequest) -> tuple[writing.Planned, ...]:
         forbid = _paths(request.photo, request.garment, request.mask)
@@ -291,7 +290,8 @@ def _file_sha256(path: Path | None) -> str | None:
 
 
 def _json_bytes(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, indent=2, ensure_ascii=False, default=str).encode() + b"\n"
+    text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
+    return text.encode("utf-8", "backslashreplace") + b"\n"  # a file name that is no text stays readable as an escape
 
 
 def _record(

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from outfitswap_desktop.core.arrays import RGB, Mask
+from outfitswap_desktop.core.encode import format_for
 from outfitswap_desktop.core.job import CancelToken, Progress, Report
 from outfitswap_desktop.core.pipeline import zone_or_largest
 from outfitswap_desktop.core.regions import Segmentation
 from outfitswap_desktop.core.zones import Zone
+from outfitswap_desktop.errors import UsageProblem
 from outfitswap_desktop.runner import Runner
 
 TINT = np.array((255, 0, 128), np.uint8)
@@ -30,21 +32,35 @@ def segment_to_file(
 ) -> dict[str, Any]:
     """Write the mask of one zone (None: the largest garment) as an 8-bit PNG, optionally an overlay; returns plain values.
 
-    Raises NobodyFound when nobody or nothing of the zone is there.
+    Raises UsageProblem for files that cannot be written, before any work, and NobodyFound when nobody or nothing of the
+    zone is there. Either both files are written or none.
     """
     report(Progress("read", 0.0))
+    mask_place = runner.place(output, forbid=(photo,), only="PNG")
+    overlay_place = runner.place(overlay, forbid=(photo,)) if overlay is not None else None
+    overlay_format = format_for(overlay) if overlay is not None else "PNG"
+    if overlay_place is not None and overlay_place.final == mask_place.final:
+        raise UsageProblem(
+            "Mask and overlay cannot be the same file.", reason="same_file", hint="Give --overlay another name."
+        )
     source = runner.open_photo(photo)
+    cancel.check()
     report(Progress("parse", 0.1))
     found = runner.segment(source, zone=zone, person=person, cancel=cancel)
     chosen = zone_or_largest(zone, found)
     mask = found.regions[chosen].mask
-    report(Progress("save", 0.8))
-    path = runner.write_mask(mask, output, source=source)
+    report(Progress("gates", 0.8))
+    files = [(mask_place, runner.kernel.encode_mask(mask))]
+    if overlay_place is not None:
+        released = runner.release_overlay(tint(source.pixels, mask), mask, source=source, cancel=cancel)
+        files.append((overlay_place, runner.kernel.encode(released, overlay_format)))
+    cancel.check()
+    report(Progress("save", 0.9))
+    runner.write(files)
     answer = as_values(found)
-    answer.update(zone=chosen.value, mask=str(path), notes=[*source.photo.notes, *found.notes])
-    if overlay is not None:
-        painted = tint(source.pixels, mask)
-        answer["overlay"] = str(runner.write_overlay(painted, mask, overlay, source=source))
+    answer.update(zone=chosen.value, mask=str(mask_place.final), notes=[*source.photo.notes, *found.notes])
+    if overlay_place is not None:
+        answer["overlay"] = str(overlay_place.final)
     report(Progress("save", 1.0))
     return answer
 
