@@ -81,7 +81,7 @@ def run_batch(
         raise UsageProblem(
             f"There are no photos in {source}.", reason="no_photos", hint="JPEG, PNG and WebP files are taken."
         )
-    output.mkdir(parents=True, exist_ok=True)
+    runner.place(output / SUMMARY)
     batch = _Batch(runner, output, name=secrets.token_hex(4), resume=resume, jobs=jobs)
     batch.rows += [_problem_row(problem) for problem in problems]
     notes = [*photos.notes, *(listed.notes if listed else ())]
@@ -91,8 +91,11 @@ def run_batch(
             cancel.check()
             batch.rows.append(_one(batch, job, report, cancel))
     except (Cancelled, KeyboardInterrupt):
-        _write_summary(batch, notes=notes, began=began, sheets=[], cancelled=True)
-        raise
+        summary = _write_summary(batch, notes=notes, began=began, sheets=[], cancelled=True)
+        made = summary["done"] + summary["skipped"]
+        raise Cancelled(
+            f"Cancelled: {made} of {len(jobs)} jobs are done and kept; the same command with --resume does the rest."
+        ) from None
     sheets = _write_sheets(batch)
     return _write_summary(batch, notes=notes, began=began, sheets=sheets, cancelled=False)
 
@@ -105,7 +108,7 @@ def _one(batch: _Batch, job: Job, report: Report, cancel: CancelToken) -> dict[s
     def part(now: Progress) -> None:
         report(Progress(now.stage, (share + now.fraction) / total, f"{job.number}/{total} {request.photo.name[:24]}"))
 
-    row = {"number": job.number, "line": job.line, "photo": str(request.photo), "outfit": job.outfit}
+    row = {"number": job.number, "line": job.line, "photo": str(request.photo.absolute()), "outfit": job.outfit}
     part(Progress("read", 0.0))
     try:
         if batch.resume and is_done(request):

@@ -6,20 +6,25 @@ Nothing heavy is imported before a sub-command runs, so that --help answers at o
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-from typer.exceptions import TyperException
+try:
+    from enum import StrEnum
+    from pathlib import Path
+    from typing import TYPE_CHECKING, Annotated, Any
 
-from outfitswap_desktop import __version__
-from outfitswap_desktop.errors import BatchIncomplete, UsageProblem
-from outfitswap_desktop.terminal import cancel_on_interrupt, fail, progress, say, show, show_json
+    import typer
+    from typer.exceptions import TyperException
+
+    from outfitswap_desktop import __version__, terminal
+    from outfitswap_desktop.errors import BatchIncomplete, Cancelled, UsageProblem
+    from outfitswap_desktop.terminal import cancel_on_interrupt, fail, progress, say, show, show_json
+except KeyboardInterrupt:  # a Ctrl-C while the program starts: no traceback
+    sys.exit(130)
 
 if TYPE_CHECKING:
     from outfitswap_desktop.core.zones import Zone
     from outfitswap_desktop.runner import Outcome
+    from outfitswap_desktop.store.entry import Entry
 
 
 class ZoneName(StrEnum):
@@ -32,6 +37,8 @@ class ZoneName(StrEnum):
     FULL = "full"
 
 
+LARGEST = 2**63 - 1
+"""Of seeds and entry numbers: what SQLite and every other program can hold."""
 SETTINGS: dict[str, Any] = {
     "add_completion": False,
     "rich_markup_mode": None,
@@ -48,7 +55,9 @@ Photo = Annotated[Path, typer.Argument(help="The photo: JPEG, PNG or WebP.", sho
 Prompt = Annotated[str, typer.Option("--prompt", "-p", help='What to wear, e.g. "navy pinstripe linen shirt".')]
 ZoneOption = Annotated[
     ZoneName | None,
-    typer.Option("--zone", "-z", help="Which garment. Default: the one the prompt names, else the largest."),
+    typer.Option(
+        "--zone", "-z", case_sensitive=False, help="Which garment. Default: the one the prompt names, else the largest."
+    ),
 ]
 PersonOption = Annotated[
     int | None, typer.Option("--person", min=1, help="Who, counted from 1, left to right. Default: the largest.")
@@ -94,7 +103,7 @@ def swap(
     mask: Annotated[Path | None, typer.Option("--mask", help="Own mask, of the photo's size, white = change.")] = None,
     person: PersonOption = None,
     engine: EngineOption = "auto",
-    seed: Annotated[int, typer.Option("--seed", help="Same seed, same result.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST, help="Same seed, same result.")] = 0,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="For diffusion engines; fabric has none.")] = None,
     quality: Annotated[int, typer.Option("--quality", min=1, max=100, help="Of JPEG and WebP.")] = 95,
     strip_metadata: Annotated[bool, typer.Option("--strip-metadata", help="Write no EXIF or XMP.")] = False,
@@ -102,7 +111,7 @@ def swap(
     json: JsonOption = False,
 ) -> None:
     """Swap one garment in one photo."""
-    from outfitswap_desktop.core.job import SwapRequest
+    from outfitswap_desktop.core.job import SwapRequest, refuse_nonsense
     from outfitswap_desktop.wiring import make_runner
 
     request = SwapRequest(
@@ -120,10 +129,7 @@ def swap(
         keep_metadata=not strip_metadata,
         consent=consent,
     )
-    if not prompt.strip() and garment is None:
-        raise UsageProblem(
-            "Nothing says what to wear.", reason="no_outfit", hint='Pass --prompt "words" or --garment PICTURE.'
-        )
+    refuse_nonsense(request)
     with cancel_on_interrupt() as cancel, progress(quiet=json) as report, make_runner(request.engine) as runner:
         outcome = runner.run(request, report=report, cancel=cancel)
     if json:
@@ -148,12 +154,15 @@ def _zone(name: ZoneName | None) -> Zone | None:
 def segment(
     photo: Photo,
     output: Annotated[Path, typer.Option("--output", "-o", help="Mask to write: 8-bit PNG, 0 or 255.")],
-    zone: ZoneOption = None,
+    zone: Annotated[
+        ZoneName | None,
+        typer.Option("--zone", "-z", case_sensitive=False, help="Which garment. Default: the largest."),
+    ] = None,
     person: PersonOption = None,
     overlay: Annotated[Path | None, typer.Option("--overlay", help="Also draw the mask over the photo.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Find the garments of a person and write the mask of one zone (default: the largest)."""
+    """Find a person's garments and write the mask of one."""
     from outfitswap_desktop.segmenting import segment_to_file
     from outfitswap_desktop.wiring import make_runner
 
@@ -176,7 +185,10 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the pictures.")] = Path("outfitswap-demo"),
     json: JsonOption = False,
 ) -> None:
-    """Run the main job on a bundled photo: before, mask and after pictures and a contact sheet."""
+    """Dress a bundled photo four times.
+
+    Writes the photo, the results with their masks and receipts, and a contact sheet.
+    """
     from outfitswap_desktop.demo import run_demo
     from outfitswap_desktop.wiring import make_runner
 
@@ -202,7 +214,10 @@ def batch(
     consent: ConsentOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Run photos x outfits; a bad photo fails alone (exit 5 at the end)."""
+    """Run photos x outfits; a bad photo fails alone.
+
+    The exit code is 5 when some jobs failed. A summary and a contact sheet are written beside the results.
+    """
     from outfitswap_desktop.batch import run_batch
     from outfitswap_desktop.wiring import make_runner
 
@@ -234,8 +249,10 @@ def batch(
 @history_app.command("list")
 def history_list(
     search: Annotated[str, typer.Option("--search", "-s", help="Words of the prompt.")] = "",
-    before: Annotated[int | None, typer.Option("--before", help="Entries older than this one.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=500)] = 20,
+    before: Annotated[
+        int | None, typer.Option("--before", min=1, max=LARGEST, help="Entries older than this number.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="Most entries to list.")] = 20,
     json: JsonOption = False,
 ) -> None:
     """List entries, newest first."""
@@ -249,13 +266,22 @@ def history_list(
         show_json({"entries": [entry_values(entry) for entry in entries], "next_before": more})
         return
     for entry in entries:
-        show(f"{entry.id:>6}  {entry.created:%Y-%m-%d %H:%M}  {entry.zone:<6}  {entry.prompt[:48]:<48}  {entry.output}")
+        show(f"{entry.id:>6}  {entry.created:%Y-%m-%d %H:%M}  {entry.zone:<6}  {_wish(entry):<48}  {entry.output}")
     if not entries:
         say("No entry matches." if search else "No entries yet.")
 
 
+def _wish(entry: Entry) -> str:
+    """What was asked for, on one line: the words, else the name of the garment's picture."""
+    garment = entry.receipt.get("garment") or {}
+    words = entry.prompt.strip() or f"[{garment.get('name', '')}]"
+    return "".join(c if c.isprintable() else " " for c in words)[:48]
+
+
 @history_app.command("show")
-def history_show(entry: Annotated[int, typer.Argument(help="Number of the entry.")], json: JsonOption = False) -> None:
+def history_show(
+    entry: Annotated[int, typer.Argument(min=1, max=LARGEST, help="Number of the entry.")], json: JsonOption = False
+) -> None:
     """Show one entry with its receipt."""
     from outfitswap_desktop.store.entry import entry_values
     from outfitswap_desktop.wiring import open_history
@@ -274,7 +300,7 @@ def history_show(entry: Annotated[int, typer.Argument(help="Number of the entry.
 
 @app.command()
 def doctor(json: JsonOption = False) -> None:
-    """Tell what this machine has, and what to do about what is missing."""
+    """Tell what this machine has and what it lacks."""
     from outfitswap_desktop.doctor import examine
 
     report = examine()
@@ -289,22 +315,31 @@ def doctor(json: JsonOption = False) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: runs the command line and leaves with the exit codes of the errors module."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    terminal.open_standard_streams()
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    terminal.ignore_interrupts()
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit code, never raises."""
     as_json = "--json" in arguments
-    try:
-        code = app(arguments, standalone_mode=False, prog_name="outfitswap")
-        return code if isinstance(code, int) else 0
-    except TyperException as problem:
-        usage = UsageProblem(_format(problem), reason="usage", hint="See outfitswap --help.")
-        return fail(usage, as_json=as_json)
-    except (Exception, KeyboardInterrupt) as problem:  # noqa: BLE001  the last resort: everything becomes one sentence
-        return fail(problem, as_json=as_json)
+    with terminal.logging_to_file():
+        try:
+            code = app(arguments, standalone_mode=False, prog_name="outfitswap")
+            if code == Cancelled.exit_code:  # typer's answer to a Ctrl-C outside of a job
+                raise Cancelled
+            terminal.finish()
+            return code if isinstance(code, int) else 0
+        except TyperException as problem:
+            return fail(_usage(problem), as_json=as_json)
+        except (Exception, KeyboardInterrupt) as problem:  # noqa: BLE001  the last resort: everything becomes one sentence
+            return fail(problem, as_json=as_json)
 
 
-def _format(problem: TyperException) -> str:
+def _usage(problem: TyperException) -> UsageProblem:
     text = problem.format_message() if hasattr(problem, "format_message") else str(problem)
-    return text if text.endswith(".") else text + "."
+    text = text.replace("Value error, ", "").replace("Input should", "it should").rstrip(".")
+    context = getattr(problem, "ctx", None)
+    command = context.command_path if context is not None else "outfitswap"
+    return UsageProblem(f"{text}.", reason="usage", hint=f"See {command} --help.")

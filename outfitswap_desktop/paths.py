@@ -6,12 +6,14 @@ import os
 import sys
 from pathlib import Path
 
+from outfitswap_desktop.errors import NotAvailable
+
 HOME_VARIABLE = "OUTFITSWAP_HOME"
 """Environment variable that moves all of the program's own folders (tests, portable installs)."""
 
 
 def data_dir() -> Path:
-    """Folder for history, thumbnails and settings; made when missing."""
+    """Folder for history, thumbnails and settings; made when missing. Raises NotAvailable ("home_unwritable")."""
     moved = os.environ.get(HOME_VARIABLE)
     if moved:
         folder = Path(moved)
@@ -19,7 +21,19 @@ def data_dir() -> Path:
         from platformdirs import user_data_path
 
         folder = user_data_path("OutfitSwap", appauthor=False)
-    folder.mkdir(parents=True, exist_ok=True)
+    return _made(folder.absolute())
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as problem:
+        why = getattr(problem, "strerror", None) or str(problem)
+        raise NotAvailable(
+            f"The program's own folder {folder} cannot be made: {why}.",
+            reason="home_unwritable",
+            hint=f"Set {HOME_VARIABLE} to a folder that can be written.",
+        ) from problem
     return folder
 
 
@@ -30,9 +44,7 @@ def history_file() -> Path:
 
 def results_dir() -> Path:
     """Where results go when the caller names no output."""
-    folder = data_dir() / "results"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return _made(data_dir() / "results")
 
 
 def resources_dir() -> Path:

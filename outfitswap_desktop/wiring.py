@@ -57,12 +57,12 @@ def make_steps(engine: str) -> Steps:
 def open_history() -> Iterator[History]:
     """The history of this machine, swept after a crash; closed at the end."""
     from outfitswap_desktop import paths
-    from outfitswap_desktop.runner import recover
+    from outfitswap_desktop.safety import writing
     from outfitswap_desktop.store.history import History
 
     history = History(paths.history_file())
     try:
-        for sentence in (*history.notes, *recover(history)):
+        for sentence in (*history.notes, *history.recover(writing).left):
             _log.warning(sentence)
         yield history
     finally:

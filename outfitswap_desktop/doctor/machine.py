@@ -12,6 +12,7 @@ from pathlib import Path
 
 from outfitswap_desktop import paths
 from outfitswap_desktop.doctor.report import Row
+from outfitswap_desktop.errors import NotAvailable
 
 LOW_MEMORY_GB = 3.0
 """A swap of a 12 MP photo peaks at about 1.2 GB; the rest is for the system."""
@@ -61,6 +62,9 @@ def disk_rows() -> Iterator[Row]:
             folder = place()
             free = shutil.disk_usage(folder).free / 2**30
             writable = os.access(folder, os.W_OK)
+        except NotAvailable as problem:
+            yield Row(name, "missing", problem.message, problem.hint)
+            continue
         except OSError as problem:
             advice = f"Set {paths.HOME_VARIABLE} to a folder that can be written."
             yield Row(name, "missing", f"cannot be used: {problem.strerror}", advice)

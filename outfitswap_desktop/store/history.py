@@ -45,6 +45,7 @@ from outfitswap_desktop.store.owner import Owner, is_alive, this_process
 
 THUMBNAILS_FILE: Final = "thumbs.db"
 LARGEST_PAGE: Final = 500
+LARGEST_ID: Final = 2**63 - 1
 _COLUMNS: Final = (
     "id, created, state, replaced_by, photo, photo_sha256, prompt, zone, engine, segmenter, output, output_sha256, "
     "mask, mask_sha256, receipt_file, receipt_sha256, seed, receipt, batch, outfit"
@@ -213,7 +214,7 @@ class History:
             return ()
         if before is not None:
             where.append(f"{source}.{'rowid' if source == 'entries_text' else 'id'} < ?")
-            values.append(before)
+            values.append(max(0, min(before, LARGEST_ID)))
         if batch is not None:
             where.append("entries.batch = ?")
             values.append(batch)
@@ -236,6 +237,8 @@ class History:
 
     def get(self, entry_id: int) -> Entry | None:
         """One entry, or None when there is none with that id."""
+        if not 0 < entry_id <= LARGEST_ID:
+            return None
         return self._one("id = ? AND state <> 'publishing'", entry_id)
 
     def latest_for(self, output: Path) -> Entry | None:
