@@ -275,3 +275,15 @@ def test_shading_of_a_plain_garment_is_its_own_log_luminance() -> None:
     assert not taken.print_log.any()
     logs = np.log(light.luminance(light.decode_bytes(image)) + taken.offset) - taken.level
     assert np.abs(logs - taken.folds)[taken.inside].max() < 0.02
+
+
+def test_a_garment_wide_design_shows_its_first_colour_at_the_top_and_its_last_at_the_hem() -> None:
+    image, alpha = shirt((235, 235, 232))
+    down = np.linspace(0, 1, 128, dtype=np.float32)[:, None, None]
+    tile = (1 - down) * np.array((220, 30, 30), np.float32) / 255 + down * np.array((30, 30, 220), np.float32) / 255
+    design = Design(((220, 30, 30), (30, 30, 220)), Material("cotton"), pattern="gradient")
+    result = dress(image, alpha, (design, Cloth(np.repeat(tile, 128, axis=1), (64.0, 64.0))))
+    rows = np.flatnonzero(inner(alpha, 1)[:, 120])
+    for row, first in ((rows[0], 0), (rows[1], 0), (rows[-2], 2), (rows[-1], 2)):
+        red, _, blue = result[row, 110:130].mean(axis=0)
+        assert (red > 2 * blue) if first == 0 else (blue > 2 * red), f"row {row} is mixed with the other end"

@@ -44,7 +44,7 @@ class Texture:
         height, width = full.shape[:2]
         per_pixel = max(width / cloth.cm[0], height / cloth.cm[1]) / pixels_per_cm
         self._base = float(np.log2(max(per_pixel, 1e-3)))
-        self._levels = _pyramid(full)
+        self._levels = _pyramid(full, wraps=not spans)
 
     def _seen(self) -> F32:
         """The level of the pyramid that most of the picture shows."""
@@ -110,12 +110,12 @@ class Texture:
         return read
 
 
-def _pyramid(full: F32) -> list[F32]:
-    """The tile and its halves down to a few pixels, each with a border of one wrapped pixel."""
+def _pyramid(full: F32, *, wraps: bool) -> list[F32]:
+    """The tile and its halves down to a few pixels, each with a border of one pixel from its other side (or its own)."""
     levels = []
     tile = full
     while True:
-        levels.append(np.ascontiguousarray(np.pad(tile, ((1, 1), (1, 1), (0, 0)), mode="wrap")))
+        levels.append(np.ascontiguousarray(np.pad(tile, ((1, 1), (1, 1), (0, 0)), mode="wrap" if wraps else "edge")))
         height, width = tile.shape[:2]
         if min(height, width) < 4:
             return levels
