@@ -66,9 +66,11 @@ def colour_names() -> dict[str, Colour]:
 
 
 def colour_of(name: str) -> Colour:
-    """A colour named in our own tables: hex, else the dyer's value of the name, else the name's; raises KeyError, ValueError."""
+    """A colour named in our own tables: hex, the dyer's value, else the name's; raises KeyError or ValueError."""
+    if name.startswith("#"):
+        return parse_hex(name)
     names = colour_names()
-    return parse_hex(name) if name.startswith("#") else names.get(f"cloth {name}", names.get(name)) or names[name]
+    return names[f"cloth {name}"] if f"cloth {name}" in names else names[name]
 
 
 def plain(text: str) -> str:
