@@ -122,7 +122,8 @@ class Segmentation:
 
     def largest_zone(self) -> Zone | None:
         """The garment zone with the most pixels; `full` only when there is no other; None when there is none."""
-        garments = [zone for zone in self.regions if zone is not Zone.FULL] or list(self.regions)
+        garments: list[Zone] = [zone for zone in self.regions if zone is not Zone.FULL]
+        garments = garments or list(self.regions)
         sizes = {zone: int(np.count_nonzero(self.regions[zone].mask)) for zone in garments}
         return max(sizes, key=lambda zone: sizes[zone], default=None)
 
