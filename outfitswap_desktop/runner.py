@@ -168,15 +168,20 @@ class Runner:
         wanted = frozenset({zone}) if zone is not None else None
         return self._steps.segmenter.segment(seen, person=person, zones=wanted, cancel=cancel)
 
-    def place(self, output: Path, *, forbid: tuple[Path, ...] = (), only: str | None = None) -> writing.Planned:
-        """Check, before any work, that a file can be written and is none of `forbid`; `only` is the format it must have."""
+    def place(
+        self, output: Path, *, forbid: tuple[Path, ...] = (), only: str | None = None, role: str = "output"
+    ) -> writing.Planned:
+        """Check, before any work, that a file can be written and is none of `forbid`; `only` is the format it must have.
+
+        Files that are written together need different roles.
+        """
         if only is not None and format_for(output) != only:
             raise UsageProblem(
                 f"{output.name} must be a {only} file.",
                 reason="wrong_format",
                 hint=f"Name it {output.stem}.{only.lower()}.",
             )
-        return writing.plan(output, forbid=forbid)
+        return writing.plan(output, forbid=forbid, role=role)
 
     def release_overlay(self, painted: RGB, mask: Mask, *, source: CheckedSource, cancel: CancelToken) -> ReleasedImage:
         """Pass the photo with a mask painted over it through the output gates."""

@@ -36,8 +36,8 @@ def segment_to_file(
     zone is there. Either both files are written or none.
     """
     report(Progress("read", 0.0))
-    mask_place = runner.place(output, forbid=(photo,), only="PNG")
-    overlay_place = runner.place(overlay, forbid=(photo,)) if overlay is not None else None
+    mask_place = runner.place(output, forbid=(photo,), only="PNG", role="mask")
+    overlay_place = runner.place(overlay, forbid=(photo,), role="overlay") if overlay is not None else None
     overlay_format = format_for(overlay) if overlay is not None else "PNG"
     if overlay_place is not None and overlay_place.final == mask_place.final:
         raise UsageProblem(

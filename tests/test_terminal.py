@@ -193,10 +193,14 @@ def test_segment_checks_its_files_before_any_work_and_writes_both_or_none(
         assert len(capsys.readouterr().err.splitlines()) == 1
     assert not steps.segmenter.calls
     assert astronaut_file.read_bytes() == content
-    monkeypatch.setattr("outfitswap_desktop.runner.Runner.release_overlay", _refuse)
-    assert run(["segment", str(astronaut_file), "-o", str(mask), "--overlay", str(overlay)]) == 4
+    both = ["segment", str(astronaut_file), "-o", str(mask), "--overlay", str(overlay)]
+    with monkeypatch.context() as patched:
+        patched.setattr("outfitswap_desktop.runner.Runner.release_overlay", _refuse)
+        assert run(both) == 4
     assert not list(tmp_path.glob("*m.png*"))
-    monkeypatch.undo()
+    assert run(both) == 0
+    assert mask.is_file()
+    assert overlay.is_file()
 
 
 def _refuse(*_args, **_options):
