@@ -24,6 +24,9 @@ SURE_FACE = 0.88
 LEAST_FITNESS = 0.6
 """A pose without a face is believed from this fitness on."""
 
+HIPS_BELOW, BODY_SIDE = 4.4, 13.0
+"""Where the hips lie below a face and the side of the square around the whole body, in detected face widths."""
+
 Window = tuple[float, float, float, float]
 
 
@@ -279,8 +282,13 @@ def _around_face(
 ) -> Candidate | None:
     (x, y), f = face.centre, face.side
     best: Candidate | None = None
-    for left, up, down in ((2.4, 1.6, 5.5), (3.5, 1.8, 10.0), (1.8, 1.4, 3.5)):
-        pose = pose_in(solutions, look, (x - left * f, y - up * f, x + left * f, y + down * f))
+    windows: tuple[tuple[float, float, float] | None, ...] = ((2.4, 1.6, 5.5), (3.5, 1.8, 10.0), (1.8, 1.4, 3.5), None)
+    for window in windows:
+        if window is None:
+            pose = solutions.pose_at(look, (x, y + HIPS_BELOW * f), BODY_SIDE * f)
+        else:
+            left, up, down = window
+            pose = pose_in(solutions, look, (x - left * f, y - up * f, x + left * f, y + down * f))
         if pose is None:
             continue
         judged = _judge(pose, faces, selfie)
@@ -296,6 +304,15 @@ def _inside_body(face: Face, one: Candidate) -> bool:
     x, y = (int(v) for v in face.centre)
     height, width = one.pose.mask.shape
     return one.face is not None and 0 <= x < width and 0 <= y < height and bool(one.pose.mask[y, x] > 0.5)
+
+
+def claimed(one: Candidate) -> F32:
+    """What surely is not anybody else (h, w) 0..1: the pose's mask, and the whole head when its face was seen."""
+    mask = one.pose.mask.copy()
+    if one.face is not None:
+        (x, y), side = one.face.centre, one.face.side
+        cv2.ellipse(mask, ((x, y - 0.1 * side), (1.2 * side, 1.6 * side), 0.0), 1.0, -1)
+    return mask
 
 
 def _from_face_alone(face: Face, selfie: F32) -> Candidate | None:

@@ -97,7 +97,7 @@ class MediaPipeSegmenter:
         pose = self._second_look(frame.picture, pose)
         selfie = self._solutions.selfie(frame.picture)
         cancel.check()
-        rest = [view.cut(one.pose.mask) for i, one in enumerate(found) if i != index]
+        rest = [view.cut(persons.claimed(one)) for i, one in enumerate(found) if i != index]
         others = np.max(rest, axis=0) if rest else None
         unit = persons.body_scale(pose)
         person = silhouette(frame.picture, pose.mask, selfie, others=others, unit=unit)
