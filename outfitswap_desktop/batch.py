@@ -96,7 +96,11 @@ def run_batch(
         raise Cancelled(
             f"Cancelled: {made} of {len(jobs)} jobs are done and kept; the same command with --resume does the rest."
         ) from None
-    sheets = _write_sheets(batch)
+    sheets: list[str] = []
+    try:
+        sheets = _write_sheets(batch)
+    except KnownError as problem:
+        notes.append(f"The contact sheet was not written: {problem.message}")
     return _write_summary(batch, notes=notes, began=began, sheets=sheets, cancelled=False)
 
 

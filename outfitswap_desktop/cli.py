@@ -239,9 +239,12 @@ def batch(
         show(
             f"{summary['done']} done, {summary['skipped']} already there, {summary['failed']} failed: {summary['summary']}"
         )
+        for line in summary["notes"]:
+            say(f"note: {line}")
         for row in summary["jobs"]:
             if row["state"] == "failed":
-                say(f"failed: {row['photo']}: {row['error']['message']} {row['error']['hint']}".rstrip())
+                what = f"{row['photo']}, {row['outfit']}" if row["outfit"] else row["photo"]
+                say(f"failed: {what}: {row['error']['message']} {row['error']['hint']}".rstrip())
     if summary["failed"]:
         raise typer.Exit(BatchIncomplete.exit_code)
 

@@ -168,12 +168,13 @@ def cancel_on_interrupt() -> Iterator[CancelToken]:
     from outfitswap_desktop.core.job import CancelToken
 
     token = CancelToken()
+    watched = _is_terminal()  # asked before a progress bar takes stderr's place
 
     def ask(_signal: int, _frame: FrameType | None) -> None:
         if token.is_set():
             raise KeyboardInterrupt
         token.set()
-        if _is_terminal():
+        if watched:
             with suppress(RuntimeError):  # in the middle of another line to stderr
                 say("Cancelling ...")
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from outfitswap_desktop.batch import run_batch
 from outfitswap_desktop.core.job import CancelToken
-from outfitswap_desktop.errors import Cancelled, KnownError
+from outfitswap_desktop.errors import Cancelled, KnownError, NotAvailable
 
 
 @pytest.fixture
@@ -54,6 +54,7 @@ def test_a_bad_photo_fails_alone(fake_runner, photos, outfits, tmp_path):
     for row in summary["jobs"]:
         if row["state"] == "done":
             assert row["outside_mask_changed_pixels"] == 0
+            assert all(Path(row[name]).is_absolute() for name in ("photo", "output", "mask", "receipt"))
             with Image.open(row["output"]) as picture:
                 picture.load()
     saved = json.loads((tmp_path / "out" / "batch-summary.json").read_text())
@@ -109,6 +110,27 @@ def test_cancel_saves_the_summary_of_what_was_done(fake_runner, photos, outfits,
     generator.on_generate = None
     resumed = go(runner, photos, tmp_path / "out", outfits, resume=True)
     assert (resumed["done"], resumed["skipped"]) == (4, 2)
+
+
+def test_a_cancel_says_how_much_is_done(fake_runner, photos, outfits, tmp_path):
+    runner, _, generator = fake_runner
+    token = CancelToken()
+    generator.on_generate = lambda: token.set() if len(generator.requests) == 2 else None
+    with pytest.raises(Cancelled, match=r"1 of 8 jobs are done and kept.*--resume"):
+        go(runner, photos, tmp_path / "out", outfits, cancel=token)
+
+
+def test_a_contact_sheet_that_cannot_be_written_loses_nothing_else(fake_runner, photos, outfits, tmp_path, monkeypatch):
+    runner, _, _ = fake_runner
+
+    def full(*_args, **_options):
+        raise NotAvailable("The disk is full.", reason="disk_full")
+
+    monkeypatch.setattr(type(runner), "write_sheet", full)
+    summary = go(runner, photos, tmp_path / "out", outfits)
+    assert (summary["done"], summary["contact_sheets"]) == (6, [])
+    assert "The contact sheet was not written: The disk is full." in summary["notes"]
+    assert json.loads((tmp_path / "out" / "batch-summary.json").read_text())["notes"] == summary["notes"]
 
 
 def test_a_bug_in_one_job_does_not_stop_the_others(fake_runner, photos, outfits, tmp_path):

@@ -177,6 +177,17 @@ def test_the_bar_is_on_a_terminal_only(monkeypatch, steps, tmp_path, astronaut_f
     assert quiet.getvalue() == ""
 
 
+def test_a_ctrl_c_on_a_terminal_is_answered_at_once_beside_the_bar(monkeypatch, steps, tmp_path, astronaut_file):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    steps.generator.on_generate = lambda: signal.raise_signal(signal.SIGINT)
+    assert run(["swap", str(astronaut_file), "-p", "red", "-o", str(tmp_path / "o.png")]) == 130
+    assert "Cancelling ..." in screen.getvalue()
+    assert screen.getvalue().endswith("outfitswap: Cancelled.\n")
+    assert not list(tmp_path.glob("o.*"))
+
+
 def test_segment_checks_its_files_before_any_work_and_writes_both_or_none(
     capsys, monkeypatch, steps, tmp_path, astronaut_file
 ):
