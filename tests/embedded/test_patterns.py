@@ -10,7 +10,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.embedded.fabric.design import Design
-from outfitswap_desktop.embedded.fabric.lexicon import colour_names, colour_of
+from outfitswap_desktop.embedded.fabric.lexicon import colour_of
 from outfitswap_desktop.embedded.fabric.materials import material, materials
 from outfitswap_desktop.embedded.fabric.patterns import LARGEST_REPEAT_CM, MAX_SIDE, plans, weave
 from outfitswap_desktop.embedded.fabric.words import understand
@@ -144,7 +144,7 @@ def test_colour_blocks_stand_in_the_order_said():
     height = cloth.albedo.shape[0]
     for share, name in ((0.1, "red"), (0.5, "white"), (0.9, "navy")):
         row = cloth.albedo[int(share * height)]
-        assert difference(row[None], colour_names()[name]) < 3
+        assert difference(row[None], colour_of(name)) < 3
 
 
 def test_brocade_and_lace_take_a_second_colour():

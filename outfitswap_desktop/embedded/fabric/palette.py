@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from outfitswap_desktop.embedded.fabric import colours as arithmetic
 from outfitswap_desktop.embedded.fabric.design import Colour
-from outfitswap_desktop.embedded.fabric.lexicon import colour_of, table
+from outfitswap_desktop.embedded.fabric.lexicon import colour_names, colour_of, table
 
 WHITE: Colour = (244, 242, 236)
 """White yarn or ground beside a colour; a little off white, as cloth is."""
@@ -15,6 +17,17 @@ INK: Colour = (23, 22, 24)
 def defaults(pattern: str) -> tuple[Colour, ...]:
     """What the pattern looks like when nobody says a colour; raises KeyError for an unknown pattern."""
     return tuple(colour_of(name) for name in table("patterns")[pattern]["colours"])
+
+
+@cache
+def _dyes() -> dict[Colour, Colour]:
+    names = colour_names()
+    return {names[f"css {name}"]: names[f"cloth {name}"] for name in table("colours")["cloth"] if f"css {name}" in names}
+
+
+def dyed(colours: tuple[Colour, ...]) -> tuple[Colour, ...]:
+    """CSS colours as a dyer means their names: screen primaries side by side look like a screen, not like cloth."""
+    return tuple(_dyes().get(colour, colour) for colour in colours)
 
 
 def lone_colour_is_ground(pattern: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from outfitswap_desktop.core.zones import Zone
-from outfitswap_desktop.embedded.fabric import grammar
+from outfitswap_desktop.embedded.fabric import grammar, palette
 from outfitswap_desktop.embedded.fabric.colours import hex_of, modified
 from outfitswap_desktop.embedded.fabric.design import Colour, Design, Material
 from outfitswap_desktop.embedded.fabric.lexicon import Term, colour_of, read, singular, table
@@ -180,6 +180,8 @@ def _pattern_colours(reading: _Reading, pattern: grammar.Pattern) -> tuple[Colou
     named = reading.all("material")
     cloth = colour_of(materials()[reading.material_key()[0]].colour) if named else None
     colours = grammar.colours_with_pattern(reading.parts, pattern, cloth=cloth)
+    if not any(term.text.startswith(("#", "css")) for term in reading.all("colour")):
+        colours = palette.dyed(colours)
     for modifier in _strength(reading.terms, denim=False):
         colours = tuple(modified(c, modifier) for c in colours)
     return colours
