@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,23 @@ class Runner:
 
         `batch` and `outfit` label the history entry.
         """
+        with writing.tidy(request.output):
+            return self._run(
+                request, report, cancel, source=source, garment=garment, mask=mask, batch=batch, outfit=outfit
+            )
+
+    def _run(
+        self,
+        request: SwapRequest,
+        report: Report,
+        cancel: CancelToken,
+        *,
+        source: CheckedSource | None,
+        garment: CheckedSource | None,
+        mask: Mask | None,
+        batch: str | None,
+        outfit: str | None,
+    ) -> Outcome:
         began = time.perf_counter()
         report(Progress("read", 0.0))
         cancel.check()
@@ -182,6 +200,11 @@ class Runner:
                 hint=f"Name it {output.stem}.{only.lower()}.",
             )
         return writing.plan(output, forbid=forbid, role=role)
+
+    @staticmethod
+    def tidy(*outputs: Path) -> AbstractContextManager[None]:
+        """Around a job that uses `place`: no empty folder is left when it fails."""
+        return writing.tidy(*outputs)
 
     def release_overlay(self, painted: RGB, mask: Mask, *, source: CheckedSource, cancel: CancelToken) -> ReleasedImage:
         """Pass the photo with a mask painted over it through the output gates."""

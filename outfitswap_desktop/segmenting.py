@@ -35,6 +35,21 @@ def segment_to_file(
     Raises UsageProblem for files that cannot be written, before any work, and NobodyFound when nobody or nothing of the
     zone is there. Either both files are written or none.
     """
+    with runner.tidy(output, *([overlay] if overlay is not None else [])):
+        return _segment(runner, photo, output, zone=zone, person=person, overlay=overlay, report=report, cancel=cancel)
+
+
+def _segment(
+    runner: Runner,
+    photo: Path,
+    output: Path,
+    *,
+    zone: Zone | None,
+    person: int | None,
+    overlay: Path | None,
+    report: Report,
+    cancel: CancelToken,
+) -> dict[str, Any]:
     report(Progress("read", 0.0))
     mask_place = runner.place(output, forbid=(photo,), only="PNG", role="mask")
     overlay_place = runner.place(overlay, forbid=(photo,), role="overlay") if overlay is not None else None

@@ -214,6 +214,19 @@ def test_segment_checks_its_files_before_any_work_and_writes_both_or_none(
     assert overlay.is_file()
 
 
+@pytest.mark.parametrize("command", ["swap", "segment"])
+def test_a_refusal_leaves_no_empty_folder_and_takes_none_of_the_users(capsys, steps, tmp_path, astronaut_file, command):
+    bad = tmp_path / "bad.png"
+    bad.write_text("no picture")
+    (tmp_path / "mine").mkdir()
+    words = ["-p", "red"] if command == "swap" else []
+    for folder in (tmp_path / "new" / "deeper", tmp_path / "mine", tmp_path / "mine" / "new"):
+        assert run([command, str(bad), *words, "-o", str(folder / "o.png")]) == 3
+    assert not (tmp_path / "new").exists()
+    assert not list((tmp_path / "mine").iterdir())
+    assert run([command, str(astronaut_file), *words, "-o", str(tmp_path / "new" / "deeper" / "o.png")]) == 0
+
+
 def _refuse(*_args, **_options):
     raise NotAvailable("Refused.", reason="x")
 

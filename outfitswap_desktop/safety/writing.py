@@ -4,6 +4,7 @@ plan(final, forbid=(...), role="output") -> Planned    # checks the place, makes
 stage(data, planned_or_final, forbid=(...)) -> Staged  # writes and syncs `.<name>.<token>.part`
 publish(staged)                                        # os.replace over the final file, folder synced
 discard(staged | planned | part_path)                  # takes the .part away, quietly
+tidy(final, ...)                                       # around a job: no empty folder is left when it fails
 replace(part, final)                                   # what publish does, by paths: for History.recover
 """
 
@@ -14,7 +15,7 @@ import errno
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
@@ -67,6 +68,26 @@ def plan(final: Path, *, forbid: Iterable[Path] = (), role: str = "output") -> P
     except OSError as problem:
         _explain(problem, final)
     return Planned(role, _part_beside(whole), whole, kept)
+
+
+@contextlib.contextmanager
+def tidy(*finals: Path) -> Iterator[None]:
+    """Around a whole job: when it fails, the folders that were made for its files, and are empty, are taken away again."""
+    missing = {folder for final in finals for folder in final.absolute().parents if not _is_there(folder)}
+    try:
+        yield
+    except BaseException:
+        for folder in sorted(missing, key=lambda path: len(path.parts), reverse=True):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return True
 
 
 def stage(data: bytes, final: Path | Planned, *, forbid: Iterable[Path] = (), role: str = "output") -> Staged:
