@@ -87,9 +87,9 @@ def into_gamut(linear: F32, *, knee: float) -> F32:
     high = peak > bend
     if high.any():
         grey, most, start = lum[high, None], peak[high, None], bend[high, None]
-        room = np.maximum(1.0 - start, 1e-3)
+        space = np.maximum(1.0 - start, 1e-3)
         # Bent, not cut: a cut shows as a contour where a saturated colour first reaches the limit.
-        reached = np.maximum(start + room * (1.0 - np.exp(-(most - start) / room)), grey)
+        reached = np.maximum(start + space * (1.0 - np.exp(-(most - start) / space)), grey)
         linear[high] = grey + (linear[high] - grey) * ((reached - grey) / np.maximum(most - grey, 1e-6))
     return linear
 

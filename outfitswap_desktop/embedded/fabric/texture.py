@@ -9,7 +9,6 @@ from outfitswap_desktop.core.arrays import F32
 from outfitswap_desktop.embedded.fabric import light
 from outfitswap_desktop.embedded.fabric.design import Cloth, Colour
 
-
 FULL_DYE = 0.8
 """Strongest channel of a dye that leaves room for lit folds."""
 
