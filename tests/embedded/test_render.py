@@ -287,3 +287,15 @@ def test_a_garment_wide_design_shows_its_first_colour_at_the_top_and_its_last_at
     for row, first in ((rows[0], 0), (rows[1], 0), (rows[-2], 2), (rows[-1], 2)):
         red, _, blue = result[row, 110:130].mean(axis=0)
         assert (red > 2 * blue) if first == 0 else (blue > 2 * red), f"row {row} is mixed with the other end"
+
+
+def test_a_pattern_on_a_full_primary_keeps_its_other_colours() -> None:
+    image, alpha = shirt((235, 235, 232))
+    tile = np.zeros((64, 64, 3), np.float32)
+    tile[..., 0] = 1.0
+    tile[40:] = (1.0, 1.0, 1.0)
+    design = Design(((255, 0, 0), (255, 255, 255)), Material("cotton"), pattern="stripe")
+    result = dress(image, alpha, (design, Cloth(tile, (8.0, 8.0))))[inner(alpha)].astype(int)
+    pale = result[result.min(axis=1) > 150]
+    assert len(pale) > 0.15 * len(result), "the white bands are gone"
+    assert (pale.max(axis=1) - pale.min(axis=1)).mean() < 30

@@ -162,6 +162,9 @@ class Painter:
             low, high = np.percentile(lum, [30, 70])
             median = np.median(lit[(lum >= low) & (lum <= high)], axis=0)
             ratio = (target + 1e-4) / (median + 1e-4)
+            if not self.solid:
+                # One exposure for all colours of a pattern: what mends the ground would tint the others.
+                ratio = np.full(3, float(light.luminance(target) / max(float(light.luminance(median)), 1e-5)))
             painter = painter._with_gain((painter._gain * np.clip(ratio, 0.25, 4.0)).astype(np.float32))
         return painter
 
