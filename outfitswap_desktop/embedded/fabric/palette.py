@@ -22,7 +22,9 @@ def defaults(pattern: str) -> tuple[Colour, ...]:
 @cache
 def _dyes() -> dict[Colour, Colour]:
     names = colour_names()
-    return {names[f"css {name}"]: names[f"cloth {name}"] for name in table("colours")["cloth"] if f"css {name}" in names}
+    return {
+        names[f"css {name}"]: names[f"cloth {name}"] for name in table("colours")["cloth"] if f"css {name}" in names
+    }
 
 
 def dyed(colours: tuple[Colour, ...]) -> tuple[Colour, ...]:

@@ -26,6 +26,12 @@ SLOPE = 5.0
 STRAIGHT = 0.75
 """Below this much colour difference the line is a straight or sagging one; a free path would follow shades. The same
 where the photo ends above the thighs: too little is seen of the lower garment to trust its colours."""
+ALIKE = 8.0
+"""Cloths less than this many Lab units apart: shade alone can make a waistband look like the shirt above it."""
+BELT = (0.06, 0.35)
+"""How far a hem can lie above the lower edge of belt or waistband, in shoulder widths."""
+HALF = 0.5
+"""A hem above a waistband's lower edge wins from this share of that edge's strength on: the band is the bottom's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +70,8 @@ def find_waist(figure: Figure, cloth: F32, *, lab: F32) -> Waist:
     shoulders = float((turn[:, :2] @ figure.neck_base + turn[:, 2])[1])
     rows = np.arange(side, dtype=np.float32)[:, None]
     place = (rows - (hips - 0.09 * (hips - shoulders))) / (0.18 * max(1.0, hips - shoulders))
-    edge = _edges([turned(np.ascontiguousarray(lab[..., i])) for i in range(3)], weight, place=place)
+    channels = [turned(np.ascontiguousarray(lab[..., i])) for i in range(3)]
+    edge = _edges(channels, weight, place=place)
     above = np.cumsum(-turned_ratio, axis=0)
     paid = apart * (80.0 / unit) * (above - above.min(axis=0))
     trust = _column_trust(turned_ratio, weight, below=rows[:, 0] > hips + 0.04 * (hips - shoulders), reach=0.3 * unit)
@@ -76,11 +83,12 @@ def find_waist(figure: Figure, cloth: F32, *, lab: F32) -> Waist:
         path = _straight_path(np.asarray(cost, np.float32), busy[0])
     else:
         path = _stiff_path(np.asarray(cost, np.float32), slope=SLOPE)
+        path = _above_waistband(channels, weight, path, unit=unit)
     below = (rows > path[None]).astype(np.float32)
     unturned = cv2.warpAffine(below, back, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     columns = np.repeat(trust[None], side, axis=0)
     trusted = cv2.warpAffine(columns, back, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    contrast = _contrast([turned(np.ascontiguousarray(lab[..., i])) for i in range(3)], weight, path, unit=unit)
+    contrast = _contrast(channels, weight, path, unit=unit)
     contrast = max(contrast, apart * _flip(turned(ratio), weight, path, unit=unit))
     return Waist(np.asarray(unturned > 0.5), np.asarray(ratio * trusted * (not cropped), np.float32), contrast, apart)
 
@@ -134,6 +142,55 @@ def _edges(channels: list[F32], weight: F32, *, place: F32) -> F32:
     inside = total[solid & (np.abs(place) < 1.8)]
     strong = float(np.percentile(inside, 97)) if inside.size else 1.0
     return np.asarray(np.minimum(total / max(strong, 1e-3), 1.0), np.float32)
+
+
+def _above_waistband(channels: list[F32], weight: F32, path: F32, *, unit: float) -> F32:
+    """`path`, or the hem above it where `path` follows the lower edge of a belt or waistband between like cloths.
+
+    Black on black the votes go by shade, and a waistband in the shade votes for the shirt. So there the edges decide,
+    each measured against its own surroundings. Nothing changes where the cloths' colours are plainly different
+    (a stripe above the hem of a light shirt is the shirt's), or where no edge runs through above the path.
+    """
+    edge = _local_edges(channels, weight, unit=unit)
+    rows, width = edge.shape
+    rise = (path[None] - np.arange(rows, dtype=np.float32)[:, None]) / unit
+    cost = np.where(np.abs(rise) < BELT[0], -HALF * edge, -edge)
+    cost[(rise > BELT[1]) | (rise < -0.03)] = 10.0
+    hem = _stiff_path(np.asarray(cost, np.float32), slope=0.5)
+    columns = np.arange(width)
+
+    def at(layer: F32, line: F32) -> F32:
+        return np.asarray(layer[np.clip(np.round(line).astype(int), 0, rows - 1), columns], np.float32)
+
+    far = 0.08 * unit
+    lifted = (path - hem > BELT[0] * unit) & (at(weight, hem) > 0.5) & (at(weight, path) > 0.5)
+    clear = lifted & (at(weight, hem - far) > 0.5) & (at(weight, path + far) > 0.5)
+    if np.count_nonzero(lifted) < 0.2 * unit or np.count_nonzero(clear) < 0.1 * unit:
+        return path
+    soft = [np.asarray(cv2.blur(layer, (1, round(0.05 * unit) | 1)), np.float32) for layer in channels]
+    apart = np.sqrt(sum((at(layer, hem - far) - at(layer, path + far)) ** 2 for layer in soft))[clear]
+    strength = at(edge, hem)[lifted]
+    through = float((strength > 0.3).mean())
+    if float(np.median(apart)) > ALIKE or through < 0.7 or strength.mean() < HALF * at(edge, path)[lifted].mean():
+        return path
+    return hem
+
+
+def _local_edges(channels: list[F32], weight: F32, *, unit: float) -> F32:
+    """Strength 0..1 of horizontal edges inside the cloth, 1 at four times the mean of the surroundings, so that black on
+    black counts; averaged along the row, which leaves hems and takes noise and slanting folds.
+    """
+    along = round(0.06 * unit) | 1
+    total = np.zeros_like(weight)
+    for layer in channels:
+        soft = cv2.blur(cv2.GaussianBlur(layer, (0, 0), 1.2), (along, 1))
+        total += cv2.Sobel(soft, cv2.CV_32F, 0, 1, ksize=3) ** 2
+    solid = cv2.erode((weight > 0.5).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(np.float32)
+    total = np.sqrt(total) * solid
+    window = (round(0.3 * unit) | 1, round(0.5 * unit) | 1)
+    near = [cv2.boxFilter(layer, -1, window, normalize=False) for layer in (total, solid)]
+    usual = near[0] / np.maximum(near[1], 1)
+    return np.asarray(cv2.dilate(np.minimum(total / np.maximum(4 * usual, 0.3), 1.0), np.ones((3, 1))), np.float32)
 
 
 def _contrast(channels: list[F32], weight: F32, path: F32, *, unit: float) -> float:
