@@ -93,6 +93,50 @@ def test_waistline_is_found_where_the_colour_changes() -> None:
     assert line.below[235, 80:160].all()
 
 
+def dark_clothes(*, hem: float) -> tuple[np.ndarray, np.ndarray]:
+    """Lab and cloth of a dark shirt down to row 205, a waistband in its shade to row 225 and dark trousers below.
+
+    `hem` is the depth of the shadow under the shirt's hem in Lab units.
+    """
+    lab = np.zeros((400, 240, 3), np.float32)
+    lab[..., 0] = 6.0
+    lab[205:225, :, 0] = 7.0
+    lab[225:, :, 0] = 10.0
+    lab[201:205, :, 0] -= hem
+    lab += np.random.default_rng(5).normal(0, 0.8, lab.shape).astype(np.float32)
+    cloth = np.zeros((400, 240), np.float32)
+    cloth[110:380, 75:165] = 1
+    return lab, cloth
+
+
+def test_dark_waistband_goes_with_the_dark_trousers() -> None:
+    lab, cloth = dark_clothes(hem=3.0)
+    line = find_waist(standing(), cloth, lab=lab)
+    assert not line.below[196, 80:160].any()
+    assert line.below[210, 80:160].all()
+
+
+def test_without_a_hem_above_it_the_step_between_dark_cloths_is_the_line() -> None:
+    lab, cloth = dark_clothes(hem=0.0)
+    lab[205:225, :, 0] -= 1.0
+    line = find_waist(standing(), cloth, lab=lab)
+    assert not line.below[216, 80:160].any()
+    assert line.below[234, 80:160].all()
+
+
+def test_stripe_above_the_hem_of_a_light_top_is_the_tops() -> None:
+    lab = np.zeros((400, 240, 3), np.float32)
+    lab[..., 0] = 75
+    lab[201:205, :, 0] = 35
+    lab[225:, :, 0] = 25
+    lab += np.random.default_rng(6).normal(0, 0.8, lab.shape).astype(np.float32)
+    cloth = np.zeros((400, 240), np.float32)
+    cloth[110:380, 75:165] = 1
+    line = find_waist(standing(), cloth, lab=lab)
+    assert not line.below[218, 80:160].any()
+    assert line.below[232, 80:160].all()
+
+
 def test_one_material_has_no_waistline() -> None:
     figure = standing()
     lab = np.full((400, 240, 3), 50, np.float32) + np.random.default_rng(4).normal(0, 1, (400, 240, 3)).astype(

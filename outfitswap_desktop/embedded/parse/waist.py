@@ -26,11 +26,15 @@ SLOPE = 5.0
 STRAIGHT = 0.75
 """Below this much colour difference the line is a straight or sagging one; a free path would follow shades. The same
 where the photo ends above the thighs: too little is seen of the lower garment to trust its colours."""
+FAINT = 0.15
+"""A line of less contrast is hardly one: nothing is gained by looking for its hem."""
 ALIKE = 8.0
 """Cloths less than this many Lab units apart: shade alone can make a waistband look like the shirt above it."""
-BELT = (0.06, 0.35)
-"""How far a hem can lie above the lower edge of belt or waistband, in shoulder widths."""
-HALF = 0.5
+BELT = (0.06, 0.25)
+"""How far a hem can lie above the lower edge of belt or waistband, in shoulder widths (2 to 9 cm)."""
+PARALLEL = 0.04
+"""Most that the band's height may vary (standard deviation, shoulder widths); the hems of an open jacket vary more."""
+HEM = 0.6
 """A hem above a waistband's lower edge wins from this share of that edge's strength on: the band is the bottom's."""
 
 
@@ -83,13 +87,14 @@ def find_waist(figure: Figure, cloth: F32, *, lab: F32) -> Waist:
         path = _straight_path(np.asarray(cost, np.float32), busy[0])
     else:
         path = _stiff_path(np.asarray(cost, np.float32), slope=SLOPE)
+    contrast = _contrast(channels, weight, path, unit=unit)
+    contrast = max(contrast, apart * _flip(turned(ratio), weight, path, unit=unit))
+    if apart >= STRAIGHT and contrast > FAINT:
         path = _above_waistband(channels, weight, path, unit=unit)
     below = (rows > path[None]).astype(np.float32)
     unturned = cv2.warpAffine(below, back, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     columns = np.repeat(trust[None], side, axis=0)
     trusted = cv2.warpAffine(columns, back, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    contrast = _contrast(channels, weight, path, unit=unit)
-    contrast = max(contrast, apart * _flip(turned(ratio), weight, path, unit=unit))
     return Waist(np.asarray(unturned > 0.5), np.asarray(ratio * trusted * (not cropped), np.float32), contrast, apart)
 
 
@@ -154,7 +159,7 @@ def _above_waistband(channels: list[F32], weight: F32, path: F32, *, unit: float
     edge = _local_edges(channels, weight, unit=unit)
     rows, width = edge.shape
     rise = (path[None] - np.arange(rows, dtype=np.float32)[:, None]) / unit
-    cost = np.where(np.abs(rise) < BELT[0], -HALF * edge, -edge)
+    cost = np.where(np.abs(rise) < BELT[0], -HEM * edge, -edge)
     cost[(rise > BELT[1]) | (rise < -0.03)] = 10.0
     hem = _stiff_path(np.asarray(cost, np.float32), slope=0.5)
     columns = np.arange(width)
@@ -171,9 +176,9 @@ def _above_waistband(channels: list[F32], weight: F32, path: F32, *, unit: float
     apart = np.sqrt(sum((at(layer, hem - far) - at(layer, path + far)) ** 2 for layer in soft))[clear]
     strength = at(edge, hem)[lifted]
     through = float((strength > 0.3).mean())
-    if float(np.median(apart)) > ALIKE or through < 0.7 or strength.mean() < HALF * at(edge, path)[lifted].mean():
-        return path
-    return hem
+    alike = float(np.median(apart)) < ALIKE and float((path - hem)[lifted].std()) < PARALLEL * unit
+    strong = through > 0.75 and float(strength.mean()) > HEM * float(at(edge, path)[lifted].mean())
+    return hem if alike and strong else path
 
 
 def _local_edges(channels: list[F32], weight: F32, *, unit: float) -> F32:
