@@ -20,7 +20,6 @@ from outfitswap_desktop.core.arrays import RGB, Mask
 from outfitswap_desktop.core.colour import to_srgb
 from outfitswap_desktop.core.encode import format_for
 from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest, SwapResult, refuse_nonsense
-from outfitswap_desktop.core.memory import give_back
 from outfitswap_desktop.core.receipt import make_receipt
 from outfitswap_desktop.core.regions import Segmentation
 from outfitswap_desktop.core.steps import Steps
@@ -142,7 +141,6 @@ class Runner:
         gates_began = time.perf_counter()
         report(Progress("gates", pipeline.STAGE_ENDS["paste"]))
         released = self.kernel.release(_raw(result, checked), cancel=cancel)
-        give_back()
         gates = time.perf_counter() - gates_began
         cancel.check()
         save_began = time.perf_counter()

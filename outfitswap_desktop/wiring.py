@@ -47,9 +47,11 @@ def make_steps(engine: str) -> Steps:
     """The steps of one job for an engine name ("auto" or a name)."""
     choose_engine(engine)
     from outfitswap_desktop.core.ladder import Ladder
+    from outfitswap_desktop.core.memory import keep_large_blocks_apart
     from outfitswap_desktop.core.steps import Steps
     from outfitswap_desktop.embedded.fabric.generator import FabricGenerator
 
+    keep_large_blocks_apart()
     return Steps(segmenter=Ladder(embedded_segmenters()), generator=FabricGenerator())
 
 

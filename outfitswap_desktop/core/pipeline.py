@@ -17,7 +17,6 @@ from outfitswap_desktop.core.arrays import RGB, Alpha, Mask
 from outfitswap_desktop.core.colour import from_srgb, to_srgb
 from outfitswap_desktop.core.job import CancelToken, Measured, Progress, Report, SwapRequest, SwapResult
 from outfitswap_desktop.core.mask import feather
-from outfitswap_desktop.core.memory import give_back
 from outfitswap_desktop.core.photo import Photo
 from outfitswap_desktop.core.regions import Segmentation
 from outfitswap_desktop.core.steps import Generated, GenerationRequest, Segmenter, Steps
@@ -53,7 +52,6 @@ class _Clock:
         self.report(Progress(name, starts))
         began = time.perf_counter()
         yield
-        give_back()
         self.seconds[name] = round(time.perf_counter() - began, 3)
 
 

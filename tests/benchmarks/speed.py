@@ -34,8 +34,10 @@ def measured_parse(megapixels: float, folder: Path | None, runs: int) -> dict:
     import numpy as np
 
     from outfitswap_desktop.core.job import CancelToken
+    from outfitswap_desktop.core.memory import keep_large_blocks_apart
     from outfitswap_desktop.embedded.parse.segmenter import MediaPipeSegmenter
 
+    keep_large_blocks_apart()
     photo = np.asarray(photo_of(megapixels, folder))
     segmenter = MediaPipeSegmenter()
     began = time.perf_counter()

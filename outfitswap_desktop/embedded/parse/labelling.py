@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from outfitswap_desktop.core.arrays import F32, RGB
 from outfitswap_desktop.embedded.parse import colours
 from outfitswap_desktop.embedded.parse.colours import Mixture
+from outfitswap_desktop.embedded.parse.parallel import two_at_a_time
 from outfitswap_desktop.embedded.parse.parts import BACKGROUND, BOTTOM, SHOES, SKIN, TOP, Figure
 from outfitswap_desktop.embedded.parse.seeds import Bool
 from outfitswap_desktop.embedded.parse.smooth import GuidedFilter
@@ -92,7 +93,7 @@ class Labelling:
         raw /= raw.sum(axis=0)
         raw[:, ~self.near] = 0
         raw[BACKGROUND][~self.near] = 1
-        smooth = np.stack([np.clip(self.smooth(layer), 0, 1) for layer in raw])
+        smooth = np.stack(two_at_a_time(lambda layer: np.clip(self.smooth(layer), 0, 1), raw))
         self.probability = smooth / np.maximum(smooth.sum(axis=0), 1e-6)
 
     def confident(self) -> list[Bool]:

@@ -207,21 +207,18 @@ def _regions(
     keep_out = np.zeros(photo.shape[:2], np.uint8)
     for area in areas:
         np.maximum(keep_out, area.mask, out=keep_out)
-    found: dict[Zone, Region] = {}
-    for zone in Zone:
-        if zones is not None and zone not in zones:
-            continue
-        if zones is None and not _offered(zone, reading.garments):
-            continue
+    least = LEAST_AREA * reading.figure.unit**2
+    asked = [zone for zone in Zone if (_offered(zone, reading.garments) if zones is None else zone in zones)]
+    asked = [zone for zone in asked if np.count_nonzero(reading.garments.maps[zone] > 0.5) >= least]
+
+    def region(zone: Zone) -> Region:
         soft = reading.garments.maps[zone]
-        if np.count_nonzero(soft > 0.5) < LEAST_AREA * reading.figure.unit**2:
-            continue
         mask = refine.full_mask(photo, reading.frame, soft)
         mask[keep_out > 0] = 0
-        if not mask.any():
-            continue
-        found[zone] = Region(zone, mask, refine.alpha_of(mask), _confidence(reading, soft))
-    return found
+        return Region(zone, mask, refine.alpha_of(mask), _confidence(reading, soft))
+
+    found = (region(zone) for zone in asked)
+    return {one.zone: one for one in found if one.mask.any()}
 
 
 def _offered(zone: Zone, worn: Garments) -> bool:
