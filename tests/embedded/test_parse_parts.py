@@ -187,3 +187,13 @@ def test_alpha_is_full_at_the_photo_border() -> None:
     assert alpha[99, 50] == 255
     assert 0 < alpha[50, 50] < 255
     assert alpha[49, 50] == 0
+
+
+def test_a_dark_photo_is_lifted_and_a_usual_one_left_alone():
+    from outfitswap_desktop.embedded.parse.exposure import lifted
+
+    usual = np.random.default_rng(0).integers(0, 256, (120, 90, 3), dtype=np.uint8)
+    assert lifted(usual) is usual
+    dark = (usual * 0.45).astype(np.uint8)
+    assert np.abs(lifted(dark).astype(int) - usual * (240 / 255)).mean() < 3
+    assert not lifted(np.zeros((80, 80, 3), np.uint8)).any()

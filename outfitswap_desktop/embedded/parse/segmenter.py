@@ -12,6 +12,7 @@ from outfitswap_desktop.core.regions import BodyAxis, Person, ProtectedArea, Reg
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.embedded.parse import labelling, limbs, parts, persons, protect, refine, seeds
 from outfitswap_desktop.embedded.parse.body import overlap, silhouette
+from outfitswap_desktop.embedded.parse.exposure import lifted
 from outfitswap_desktop.embedded.parse.frame import Frame, cut_frame
 from outfitswap_desktop.embedded.parse.garments import Garments, find_garments
 from outfitswap_desktop.embedded.parse.labelling import Labelling
@@ -52,6 +53,7 @@ class MediaPipeSegmenter:
         self, photo: RGB, *, person: int | None, zones: frozenset[Zone] | None, cancel: CancelToken
     ) -> Segmentation:
         """See core.steps.Segmenter. `photo` (H, W, 3) sRGB uint8."""
+        photo = lifted(photo)
         look, scale = persons.look_picture(photo)
         found = persons.find_persons(self._solutions, look)
         cancel.check()
