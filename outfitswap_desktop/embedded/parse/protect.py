@@ -70,4 +70,4 @@ def _hands(figure: Figure, skin: F32, person: F32, *, cloth: F32) -> F32:
                 result, (distance < 0.01 * figure.unit) * np.maximum(skin, 0.6 * person * (cloth < 0.8))
             )
         result = np.maximum(result, close * skin)
-    return np.asarray(cv2.dilate(result, np.ones((3, 3), np.uint8)), np.float32)
+    return np.asarray(cv2.dilate(result, np.ones((5, 5), np.uint8)), np.float32)
