@@ -86,6 +86,7 @@ def test_standard_streams_that_are_closed_are_taken_by_the_null_device(tmp_path)
 
 INTERRUPT_AT = """
 import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it starts in the background
 class Interrupt:
     def find_spec(self, name, path=None, target=None):
         if name == sys.argv[1]:

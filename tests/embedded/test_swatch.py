@@ -126,7 +126,7 @@ def test_a_swatch_can_be_woven():
     woven = weave(design, pixels_per_cm=12, seed=0)
     assert woven.cm[0] == pytest.approx(design.scale * 10)
     assert woven.albedo.shape[1] == pytest.approx(woven.cm[0] * 12, rel=0.05)
-    assert min(apart(c, understand("red", zone=Zone.TOP).colours[0]) for c in design.colours) < 8
+    assert min(apart(c, understand("cloth red", zone=Zone.TOP).colours[0]) for c in design.colours) < 8
 
 
 def test_light_is_taken_off_and_contrast_kept():
