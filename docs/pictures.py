@@ -19,7 +19,7 @@ from outfitswap_desktop.wiring import make_runner
 
 HERE = Path(__file__).resolve().parent
 OUTFITS = (
-    ("camel wool", "black leather", "light blue denim", "burgundy corduroy"),
+    ("camel wool", "black leather", "light blue denim", "white linen"),
     ("navy polka dot", "houndstooth wool", "floral cotton", "gold sequins"),
 )
 

@@ -14,7 +14,7 @@ OUTFITS = (
     ("navy-pinstripe", "navy pinstripe wool"),
     ("emerald-velvet", "emerald velvet"),
     ("red-tartan", "red and green tartan flannel"),
-    ("white-linen", "white linen"),
+    ("burgundy-corduroy", "burgundy corduroy"),
 )
 CONSENT = "licensed: NASA photograph, public domain"
 

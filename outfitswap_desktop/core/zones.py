@@ -27,6 +27,7 @@ PROTECTED = ("head", "hair", "hands", "shoes")
 class TargetClass:
     """What a class of garment needs from the picture.
 
+    `words` are nouns of garments alone: what is a cloth too ("jersey", "flannel", "corduroy") says nothing about the zone.
     `margin` is how far it may newly cover beyond the old outline, as a share of the person's height. `shows` names the
     skin it may leave bare. `sleeves` and `length` are the cut it implies ("" = any).
     """
@@ -46,7 +47,7 @@ TARGETS: tuple[TargetClass, ...] = (
         Zone.TOP,
         0.025,
         ("forearms", "upper_arms"),
-        ("t-shirt", "tshirt", "tee", "polo", "polo shirt", "jersey"),
+        ("t-shirt", "tshirt", "tee", "polo", "polo shirt"),
         sleeves="short",
     ),
     TargetClass(
@@ -54,7 +55,7 @@ TARGETS: tuple[TargetClass, ...] = (
         Zone.TOP,
         0.03,
         ("forearms",),
-        ("shirt", "blouse", "button-down", "button-up", "tunic", "oxford shirt", "flannel"),
+        ("shirt", "blouse", "button-down", "button-up", "tunic", "oxford shirt"),
     ),
     TargetClass(
         "knitwear",
@@ -86,7 +87,6 @@ TARGETS: tuple[TargetClass, ...] = (
             "leggings",
             "joggers",
             "sweatpants",
-            "corduroys",
             "culottes",
             "cargos",
             "dungarees",
@@ -132,7 +132,7 @@ TARGETS: tuple[TargetClass, ...] = (
         Zone.FULL,
         0.06,
         ("forearms", "shins"),
-        ("outfit", "suit", "uniform", "costume", "tracksuit", "clothes", "ensemble", "look"),
+        ("outfit", "suit", "uniform", "costume", "tracksuit", "clothes", "ensemble"),
     ),
 )
 

@@ -27,9 +27,29 @@ def test_the_head_noun_decides(prompt, zone):
     assert target.zone is zone
 
 
-@pytest.mark.parametrize("prompt", ["", "red", "something with stripes", "shirtless", "coating"])
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "",
+        "red",
+        "something with stripes",
+        "shirtless",
+        "coating",
+        "burgundy corduroy",
+        "grey flannel",
+        "navy jersey",
+        "denim",
+    ],
+)
 def test_no_garment_named(prompt):
     assert target_in_prompt(prompt) is None
+
+
+def test_no_cloth_is_taken_for_a_garment():
+    from outfitswap_desktop.embedded.fabric.materials import materials
+
+    for name in materials():
+        assert target_in_prompt(f"navy {name}") is None, name
 
 
 def test_no_word_belongs_to_two_targets():
