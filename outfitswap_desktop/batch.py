@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import secrets
@@ -15,7 +14,8 @@ from typing import Any
 from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest
 from outfitswap_desktop.core.jobs import Job, RowProblem, plan
 from outfitswap_desktop.core.manifest import read_manifest, read_outfits
-from outfitswap_desktop.errors import Cancelled, GateRefused, KnownError, UsageProblem
+from outfitswap_desktop.core.receipt import file_hash
+from outfitswap_desktop.errors import Cancelled, KnownError, UsageProblem
 from outfitswap_desktop.runner import Outcome, Runner, companions
 from outfitswap_desktop.safety.api import Cell, CheckedSource, ReleasedImage
 
@@ -159,18 +159,13 @@ def is_done(request: SwapRequest) -> bool:
         return bool(
             mask.is_file()
             and wish == (asked["prompt"], asked["zone"], asked["person"], asked["seed"])
-            and _sha256(request.photo) == receipt["source"]["sha256"]
-            and (_sha256(request.garment) if request.garment else None) == (cloth["sha256"] if cloth else None)
-            and (_sha256(request.mask) if request.mask else None) == asked["mask_sha256"]
-            and _sha256(request.output) == receipt["output"]["sha256"]
+            and file_hash(request.photo) == receipt["source"]["sha256"]
+            and (file_hash(request.garment) if request.garment else None) == (cloth["sha256"] if cloth else None)
+            and (file_hash(request.mask) if request.mask else None) == asked["mask_sha256"]
+            and file_hash(request.output) == receipt["output"]["sha256"]
         )
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _show(batch: _Batch, job: Job, image: ReleasedImage | None, said: str = "") -> None:
@@ -189,7 +184,7 @@ def _show_done(batch: _Batch, job: Job) -> None:
     try:
         _open(batch, job.request.photo)
         _show(batch, job, kernel.miniature(kernel.view(job.request.output)))
-    except (KnownError, GateRefused):
+    except KnownError:
         _show(batch, job, None, "(not shown)")
 
 

@@ -20,7 +20,7 @@ from outfitswap_desktop.core.arrays import RGB, Mask
 from outfitswap_desktop.core.colour import to_srgb
 from outfitswap_desktop.core.encode import format_for
 from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest, SwapResult, refuse_nonsense
-from outfitswap_desktop.core.receipt import make_receipt
+from outfitswap_desktop.core.receipt import file_hash, make_receipt
 from outfitswap_desktop.core.regions import Segmentation
 from outfitswap_desktop.core.steps import Steps
 from outfitswap_desktop.core.zones import Zone
@@ -153,7 +153,7 @@ class Runner:
             result,
             photo=checked.source.photo,
             garment=checked.garment.photo if checked.garment else None,
-            drawn_sha256=_file_sha256(request.mask),
+            drawn_sha256=file_hash(request.mask) if request.mask is not None else None,
             gates=dict(released.scores),
             output={
                 "name": request.output.name,
@@ -309,10 +309,6 @@ def _raw(result: SwapResult, checked: CheckedRequest) -> RawOutput:
 
 def _paths(*paths: Path | None) -> tuple[Path, ...]:
     return tuple(path for path in paths if path is not None)
-
-
-def _file_sha256(path: Path | None) -> str | None:
-    return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _json_bytes(document: Mapping[str, Any]) -> bytes:

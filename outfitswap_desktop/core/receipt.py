@@ -9,6 +9,7 @@ import hashlib
 import platform
 from collections.abc import Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from outfitswap_desktop import __version__
@@ -34,6 +35,12 @@ def versions() -> dict[str, str]:
 def mask_hash(mask: Mask) -> str:
     """SHA-256 over the mask's size and bytes."""
     return hashlib.sha256(repr(mask.shape).encode() + mask.tobytes()).hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes, read in pieces; raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def make_receipt(
