@@ -57,12 +57,16 @@ class _Clock:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaskPlan:
-    """The mask to be painted: `alpha` (H, W) 0..255 in `zone`, with the segmentation it came from (None: nobody found)."""
+    """The mask to be painted: `alpha` (H, W) 0..255 in `zone`, with the segmentation it came from (None: nobody found).
+
+    `keep_out` (H, W) 0/255 is all that is protected on the person, already cut from `alpha`; None with `segmentation`.
+    """
 
     alpha: Alpha
     zone: Zone
     segmentation: Segmentation | None
     segmenter: str
+    keep_out: Mask | None = None
     limits: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -117,14 +121,14 @@ def plan_mask(
     wanted = frozenset({request.zone}) if request.zone is not None else None
     found = segmenter.segment(seen, person=request.person, zones=wanted, cancel=cancel)
     zone, limits = choose_zone(request, found)
-    alpha = _protected(found.regions[zone].mask, found)
+    alpha, keep_out = _protected(found.regions[zone].mask, found)
     if not alpha.any():
         raise NobodyFound(
             f"Nothing of the zone {zone.value} is left beside head, hair, hands and shoes.",
             reason="empty_mask",
             hint="Choose another --zone or draw the garment with --mask.",
         )
-    return MaskPlan(alpha, zone, found, found.segmenter, limits, _zone_notes(found, zone))
+    return MaskPlan(alpha, zone, found, found.segmenter, keep_out, limits, _zone_notes(found, zone))
 
 
 def soften(plan: MaskPlan, *, crop: compose.Crop, seen: RGB) -> MaskPlan:
@@ -136,8 +140,7 @@ def soften(plan: MaskPlan, *, crop: compose.Crop, seen: RGB) -> MaskPlan:
         return replace(plan, alpha=feather(plan.alpha, DRAWN_FEATHER))
     x0, y0, x1, y1 = crop.box
     window = (slice(y0, y1), slice(x0, x1))
-    found = plan.segmentation
-    keep = found.protect_mask((seen.shape[0], seen.shape[1]))[window] if found is not None else None
+    keep = plan.keep_out[window] if plan.keep_out is not None else None
     alpha = np.zeros_like(plan.alpha)
     alpha[window] = edge.matte(seen[window], plan.alpha[window], keep_out=keep)
     return replace(plan, alpha=alpha)
@@ -184,9 +187,10 @@ def _zone_notes(found: Segmentation, zone: Zone) -> tuple[str, ...]:
     return (*found.notes, f"The mask is a guess (confidence {confidence:.2f}): look at it before you use the result.")
 
 
-def _protected(alpha: Alpha, found: Segmentation) -> Alpha:
-    keep = found.protect_mask((alpha.shape[0], alpha.shape[1]))
-    return np.where(keep > 0, 0, alpha).astype(np.uint8)
+def _protected(alpha: Alpha, found: Segmentation) -> tuple[Alpha, Mask]:
+    """`alpha` (H, W) without what is protected, and what that is (H, W) 0/255."""
+    keep_out = found.protect_mask((alpha.shape[0], alpha.shape[1]))
+    return np.where(keep_out > 0, 0, alpha).astype(np.uint8), keep_out
 
 
 def _hand_drawn(request: SwapRequest, drawn: Mask, *, seen: RGB, segmenter: Segmenter, cancel: CancelToken) -> MaskPlan:
@@ -201,7 +205,7 @@ def _hand_drawn(request: SwapRequest, drawn: Mask, *, seen: RGB, segmenter: Segm
             raise
         note = "Nobody was found in the photo: nothing but the drawn mask protects head, hair and hands."
         return MaskPlan(alpha, zone or Zone.TOP, None, HAND_DRAWN, notes=(note,))
-    kept = _protected(alpha, found)
+    kept, keep_out = _protected(alpha, found)
     cut = int(np.count_nonzero(alpha)) - int(np.count_nonzero(kept))
     if not kept.any():
         raise InputRefused(
@@ -212,7 +216,7 @@ def _hand_drawn(request: SwapRequest, drawn: Mask, *, seen: RGB, segmenter: Segm
     notes = found.notes
     if cut:
         notes = (*notes, f"{cut} pixels of the drawn mask lay on head, hair, hands or shoes and were cut.")
-    return MaskPlan(kept, zone or _overlapping(drawn, found), replace(found, notes=()), HAND_DRAWN, notes=notes)
+    return MaskPlan(kept, zone or _overlapping(drawn, found), found, HAND_DRAWN, keep_out, notes=notes)
 
 
 def _overlapping(drawn: Mask, found: Segmentation) -> Zone:
@@ -231,9 +235,6 @@ def generation_request(
 ) -> GenerationRequest:
     """The generator's view of the job: everything cut to the crop, in sRGB, at the generator's size."""
     found = plan.segmentation
-    keep_out = None
-    if found is not None:
-        keep_out = compose.extract(found.protect_mask((seen.shape[0], seen.shape[1])), crop)
     garment = sources.garment
     return GenerationRequest(
         image=compose.extract(seen, crop),
@@ -242,7 +243,7 @@ def generation_request(
         prompt=request.prompt,
         garment=to_srgb(garment.pixels, garment.icc) if garment is not None else None,
         axes=compose.axes_in_crop(found.axes, crop) if found is not None else (),
-        keep_out=keep_out,
+        keep_out=compose.extract(plan.keep_out, crop) if plan.keep_out is not None else None,
         seed=request.seed,
         steps=request.steps,
     )
