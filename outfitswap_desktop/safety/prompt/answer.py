@@ -54,7 +54,7 @@ class PromptAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """What a deny list found: the `category` (a key of DENIED), the `term` listed, its `language`, and the `form` it was seen in."""
+    """What a deny list found: `category` (a key of DENIED), the `term` listed, its `language`, the `form` it was seen in."""
 
     category: str
     term: str
