@@ -7,7 +7,7 @@ import numpy as np
 
 from outfitswap_desktop.core.arrays import F32
 from outfitswap_desktop.embedded.parse import colours
-from outfitswap_desktop.embedded.parse import persons as p
+from outfitswap_desktop.embedded.parse import skeleton as p
 from outfitswap_desktop.embedded.parse.labelling import COLOUR_WEIGHT, Labelling
 from outfitswap_desktop.embedded.parse.parts import SKIN, Figure, PartMap, grid, unit_vector
 from outfitswap_desktop.embedded.parse.seeds import Bool

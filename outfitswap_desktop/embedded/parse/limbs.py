@@ -8,7 +8,7 @@ import numpy as np
 
 from outfitswap_desktop.core.arrays import F32
 from outfitswap_desktop.embedded.parse import parts as pt
-from outfitswap_desktop.embedded.parse import persons as p
+from outfitswap_desktop.embedded.parse import skeleton as p
 from outfitswap_desktop.embedded.parse.parts import BOTTOM, SKIN, TOP, Figure
 
 STATIONS = 48

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from outfitswap_desktop.core.arrays import F32, Mask
-from outfitswap_desktop.embedded.parse import persons as p
+from outfitswap_desktop.embedded.parse import skeleton as p
 
 BACKGROUND, SKIN, HAIR, TOP, BOTTOM, SHOES = range(6)
 LABELS = ("background", "skin", "hair", "top", "bottom", "shoes")

@@ -8,15 +8,31 @@ import cv2
 import numpy as np
 
 from outfitswap_desktop.core.arrays import F32, RGB
+from outfitswap_desktop.embedded.parse.headless import best_body, padded_pose
+from outfitswap_desktop.embedded.parse.skeleton import (
+    LEFT_ANKLE,
+    LEFT_EAR,
+    LEFT_ELBOW,
+    LEFT_HIP,
+    LEFT_KNEE,
+    LEFT_SHOULDER,
+    LEFT_WRIST,
+    NOSE,
+    RIGHT_ANKLE,
+    RIGHT_EAR,
+    RIGHT_ELBOW,
+    RIGHT_HIP,
+    RIGHT_KNEE,
+    RIGHT_SHOULDER,
+    RIGHT_WRIST,
+    TRUNK,
+    body_scale,
+    fitness,
+)
 from outfitswap_desktop.embedded.parse.solutions import Face, Pose, Solutions
 
 LOOK_SIDE = 1280
 """Long side of the picture that persons are looked for in; more costs time and finds no one new."""
-
-NOSE, LEFT_EAR, RIGHT_EAR = 0, 7, 8
-LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_ELBOW, RIGHT_ELBOW, LEFT_WRIST, RIGHT_WRIST = 11, 12, 13, 14, 15, 16
-LEFT_HIP, RIGHT_HIP, LEFT_KNEE, RIGHT_KNEE, LEFT_ANKLE, RIGHT_ANKLE = 23, 24, 25, 26, 27, 28
-TRUNK = (LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP)
 
 SURE_FACE = 0.88
 """Faces under this score are looked at twice."""
@@ -55,7 +71,9 @@ def find_persons(solutions: Solutions, look: RGB) -> list[Candidate]:
     faces = find_faces(solutions, look)
     selfie = solutions.selfie(look)
     found: list[Candidate] = []
-    whole = best_pose(solutions, look, selfie=selfie, faces=faces)
+    whole = solutions.pose(look)
+    if not faces:
+        whole = best_body(solutions, look, selfie=selfie, plain=whole)
     if whole is not None:
         _add(found, _judge(whole, faces, selfie))
     for face in faces:
@@ -70,100 +88,6 @@ def find_persons(solutions: Solutions, look: RGB) -> list[Candidate]:
         largest = max(_area(one.box) for one in found)
         found = [one for one in found if _area(one.box) >= 0.004 * largest]
     return sorted(found, key=lambda one: one.box[0] + one.box[2])
-
-
-def best_pose(solutions: Solutions, look: RGB, *, selfie: F32, faces: list[Face]) -> Pose | None:
-    """The pose of the whole picture; without a face in it many squares are tried and the most fitting body wins.
-
-    A photo that starts at the chest or the hips gives the detector nothing to start from, or it squeezes a whole body into
-    what it sees.
-    """
-    plain = solutions.pose(look)
-    if faces:
-        return plain
-    options = [] if plain is None else [plain]
-    padded = padded_pose(solutions, look, top=0.25, sides=0.05)
-    if padded is not None:
-        options.append(padded)
-    if not any(fitness(one, headless=True) > 1.75 for one in options):
-        options += _aimed_poses(solutions, look, selfie)
-    return max(options, key=lambda one: fitness(one, headless=True), default=None)
-
-
-def _aimed_poses(solutions: Solutions, look: RGB, selfie: F32) -> list[Pose]:
-    """Poses for hips at several heights and bodies of several sizes, in a picture that shows no face."""
-    height, width = look.shape[:2]
-    weight = np.clip(selfie - 0.5, 0, 1)
-    total = float(weight.sum())
-    middle = float((weight.sum(axis=0) * np.arange(width)).sum() / total) if total > 0.03 * selfie.size else width / 2
-    found = []
-    base = max(height, 0.6 * width)
-    for size in (1.7, 2.3, 3.2):
-        for down in (-0.1, 0.15, 0.4, 0.65, 0.9):
-            pose = solutions.pose_at(look, (middle, down * height), size * base)
-            if pose is not None:
-                found.append(pose)
-    return found
-
-
-BONES = (
-    (11, 13), (13, 15), (12, 14), (14, 16), (11, 12), (11, 23), (12, 24), (23, 24), (23, 25), (25, 27), (24, 26), (26, 28),
-)  # fmt: skip
-
-
-def fitness(pose: Pose, *, headless: bool) -> float:
-    """How well the skeleton explains its own mask and a human's proportions; about 2 is good, under 1 is wrong.
-
-    Bones lie in the mask, all of the mask lies near a bone, a picture without a face (`headless`) has no head in it, and
-    thigh, shin and trunk have lengths that belong together (Drillis and Contini, 1964).
-    """
-    height, width = pose.mask.shape
-    body = pose.mask > 0.5
-    line = np.zeros((height, width), np.uint8)
-    thick = max(1, round(0.4 * body_scale(pose)))
-    inside, total = 0, 0
-    for one, two in BONES:
-        steps = np.linspace(0, 1, 12)[:, None]
-        places = pose.points[one] + steps * (pose.points[two] - pose.points[one])
-        ok = (places[:, 0] >= 0) & (places[:, 0] < width) & (places[:, 1] >= 0) & (places[:, 1] < height)
-        seen = places[ok].astype(int)
-        inside += int(np.count_nonzero(body[seen[:, 1], seen[:, 0]]))
-        total += len(seen)
-        ends = [tuple(int(v) for v in np.clip(pose.points[i], -20000, 20000)) for i in (one, two)]
-        cv2.line(line, ends[0], ends[1], 255, thick)
-    covered = np.count_nonzero(body & (line > 0)) / max(1.0, float(np.count_nonzero(body)))
-    nose = pose.points[NOSE]
-    shows_head = 0 <= nose[0] < width and 0 <= nose[1] < height
-    area = min(1.0, float(body.mean()) / 0.1)
-    unsure = np.count_nonzero((pose.mask > 0.15) & (pose.mask < 0.85)) / max(1.0, float(np.count_nonzero(body)))
-    good = (inside / max(1, total) + covered) * area + 0.4
-    return good - _misfit(pose) - min(1.0, unsure) - 0.5 * (headless and shows_head)
-
-
-def _misfit(pose: Pose) -> float:
-    """How far lengths that are in the picture are from their usual ratios; 0 = usual, at most 2.4."""
-    height, width = pose.mask.shape
-
-    def length(one: int, two: int) -> float:
-        return max(1.0, float(np.hypot(*(pose.points[one] - pose.points[two]))))
-
-    def shown(*joints: int) -> bool:
-        places = pose.points[list(joints)]
-        slack = 0.05 * height
-        return bool(np.all((places > -slack) & (places < np.array([width + slack, height + slack]))))
-
-    thigh = max(length(LEFT_HIP, LEFT_KNEE), length(RIGHT_HIP, RIGHT_KNEE))
-    shin = max(length(LEFT_KNEE, LEFT_ANKLE), length(RIGHT_KNEE, RIGHT_ANKLE))
-    trunk = max(length(LEFT_SHOULDER, LEFT_HIP), length(RIGHT_SHOULDER, RIGHT_HIP))
-    shoulders = length(LEFT_SHOULDER, RIGHT_SHOULDER)
-    gaps = []
-    if shown(LEFT_HIP, RIGHT_HIP) and shown(LEFT_ANKLE, RIGHT_ANKLE):
-        gaps.append(abs(np.log(thigh / shin)))
-    if shown(LEFT_KNEE, RIGHT_KNEE) and shown(LEFT_HIP, RIGHT_HIP):
-        gaps.append(abs(np.log(trunk / thigh / 1.15)))
-    if shown(LEFT_SHOULDER, RIGHT_SHOULDER):
-        gaps.append(max(0.0, float(np.log(1.3 * shoulders / trunk))))  # a turned person's shoulders may be narrower
-    return float(sum(0.8 * min(1.0, max(0.0, gap - 0.15)) for gap in gaps))
 
 
 def find_faces(solutions: Solutions, look: RGB) -> list[Face]:
@@ -222,36 +146,12 @@ def pose_in(solutions: Solutions, look: RGB, window: Window | None = None) -> Po
     return Pose(points, pose.seen, mask)
 
 
-def padded_pose(solutions: Solutions, look: RGB, *, top: float, sides: float = 0.0, bottom: float = 0.0) -> Pose | None:
-    """The pose found after padding `look` by shares of its height (top, bottom) and width (sides), in its own pixels.
-
-    A cut-off head or lower body costs the detector its anchor; room for the missing part brings it back.
-    """
-    height, width = look.shape[:2]
-    up, side, down = round(top * height), round(sides * width), round(bottom * height)
-    colour = [float(c) for c in np.median(look[:: max(1, height // 64), :: max(1, width // 64)].reshape(-1, 3), axis=0)]
-    wide = cv2.copyMakeBorder(look, up, down, side, side, cv2.BORDER_CONSTANT, value=colour)
-    pose = solutions.pose(np.asarray(wide, np.uint8))
-    if pose is None:
-        return None
-    mask = np.ascontiguousarray(pose.mask[up : up + height, side : side + width])
-    return Pose(pose.points - np.array([side, up], np.float32), pose.seen, mask)
-
-
 def _padded_pose(solutions: Solutions, look: RGB) -> Pose | None:
     for top, sides, bottom in ((0.3, 0.1, 0.0), (0.6, 0.3, 0.1), (0.15, 0.3, 0.5), (0.0, 0.5, 0.0)):
         pose = padded_pose(solutions, look, top=top, sides=sides, bottom=bottom)
         if pose is not None and float((pose.mask > 0.5).mean()) > 0.01:
             return pose
     return None
-
-
-def body_scale(pose: Pose) -> float:
-    """The person's unit of length in pixels: shoulder width, or what the trunk's length says when seen from the side."""
-    shoulders = float(np.hypot(*(pose.points[LEFT_SHOULDER] - pose.points[RIGHT_SHOULDER])))
-    top = pose.points[[LEFT_SHOULDER, RIGHT_SHOULDER]].mean(axis=0)
-    low = pose.points[[LEFT_HIP, RIGHT_HIP]].mean(axis=0)
-    return max(shoulders, 0.58 * float(np.hypot(*(top - low))), 1.0)
 
 
 def _judge(pose: Pose, faces: list[Face], selfie: F32, *, strict: bool = True) -> Candidate | None:

@@ -10,11 +10,12 @@ from outfitswap_desktop.core.arrays import F32, RGB
 from outfitswap_desktop.core.job import CancelToken
 from outfitswap_desktop.core.regions import BodyAxis, Person, ProtectedArea, Region, Segmentation
 from outfitswap_desktop.core.zones import Zone
-from outfitswap_desktop.embedded.parse import labelling, limbs, parts, persons, protect, refine, seeds
+from outfitswap_desktop.embedded.parse import labelling, limbs, parts, persons, protect, refine, seeds, skeleton
 from outfitswap_desktop.embedded.parse.body import overlap, silhouette
 from outfitswap_desktop.embedded.parse.exposure import lifted
 from outfitswap_desktop.embedded.parse.frame import Frame, cut_frame
 from outfitswap_desktop.embedded.parse.garments import Garments, find_garments
+from outfitswap_desktop.embedded.parse.headless import likely
 from outfitswap_desktop.embedded.parse.labelling import Labelling
 from outfitswap_desktop.embedded.parse.parts import Figure
 from outfitswap_desktop.embedded.parse.persons import Candidate
@@ -96,12 +97,12 @@ class MediaPipeSegmenter:
         whole = np.vstack([frame.matrix, [0, 0, 1]]) @ np.linalg.inv(shrink)
         view = Frame(frame.picture, whole[:2])
         pose = Pose(view.from_photo(chosen.pose.points), chosen.pose.seen, view.cut(chosen.pose.mask))
-        pose = self._second_look(frame.picture, pose)
+        pose = self._second_look(frame.picture, pose, face=chosen.face is not None)
         selfie = self._solutions.selfie(frame.picture)
         cancel.check()
         rest = [view.cut(persons.claimed(one)) for i, one in enumerate(found) if i != index]
         others = np.max(rest, axis=0) if rest else None
-        unit = persons.body_scale(pose)
+        unit = skeleton.body_scale(pose)
         person = silhouette(frame.picture, pose.mask, selfie, others=others, unit=unit)
         figure = Figure(pose.points, pose.seen, unit, frame.picture.shape[:2])
         figure = self._details(frame.picture, figure)
@@ -117,14 +118,14 @@ class MediaPipeSegmenter:
         worn = find_garments(state, figure, part_map, bare=limbs.bare(figure, sleeves))
         return Reading(frame, figure, person, state, worn, overlap(pose.mask, selfie))
 
-    def _second_look(self, picture: RGB, first: Pose) -> Pose:
+    def _second_look(self, picture: RGB, first: Pose, *, face: bool) -> Pose:
         """Pose once more on the person's own cut; kept when it shows the same body."""
-        if first.points[persons.NOSE][1] < 0:
+        if first.points[skeleton.NOSE][1] < 0:
             return first  # no head for the detector to start from; it would squeeze the body into the picture
         again = self._solutions.pose(picture)
-        if again is not None and overlap(again.mask, first.mask) > 0.7:
-            return again
-        return first
+        if again is None or overlap(again.mask, first.mask) <= 0.7:
+            return first
+        return again if face or likely(again) > likely(first) else first
 
     def _details(self, picture: RGB, figure: Figure) -> Figure:
         """Face points and hand points, each from its own enlarged cut."""
@@ -133,7 +134,7 @@ class MediaPipeSegmenter:
         mesh = self._solutions.mesh(cut.picture) if cut is not None else None
         if cut is not None and mesh is not None:
             mesh = cut.to_photo(mesh)
-            if float(np.hypot(*(mesh[1] - figure.points[persons.NOSE]))) > 0.35 * figure.unit:
+            if float(np.hypot(*(mesh[1] - figure.points[skeleton.NOSE]))) > 0.35 * figure.unit:
                 mesh = None
         hands: list[F32] = []
         for wrist, knuckle in ((15, 19), (16, 20)):
@@ -157,7 +158,7 @@ def _headless(figure: Figure, person: F32) -> bool:
     if figure.mesh is not None:
         return False
     h, w = figure.size
-    x, y = (int(v) for v in figure.points[persons.NOSE])
+    x, y = (int(v) for v in figure.points[skeleton.NOSE])
     if not (0 <= x < w and 0 <= y < h):
         return True
     return y < 0.25 * h and float(np.count_nonzero(person[y] > 0.5)) > 0.85 * figure.unit
@@ -233,7 +234,7 @@ def _offered(zone: Zone, worn: Garments) -> bool:
 def _confidence(reading: Reading, soft: F32) -> float:
     inside = soft > 0.5
     sure = float(np.clip(reading.state.probability[3:5].sum(axis=0)[inside].mean(), 0, 1))
-    seen = float(reading.figure.seen[list(persons.TRUNK)].mean())
+    seen = float(reading.figure.seen[list(skeleton.TRUNK)].mean())
     return round(float(np.clip(0.5 * sure + 0.25 * seen + 0.25 * reading.agreement, 0.05, 0.99)), 3)
 
 

@@ -1,0 +1,168 @@
+"""Finds the body in a photo that shows no face: the pose network is aimed at many squares, and the most fitting body wins."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from outfitswap_desktop.core.arrays import F32, RGB
+from outfitswap_desktop.embedded.parse.skeleton import (
+    LEFT_ANKLE,
+    LEFT_ELBOW,
+    LEFT_HIP,
+    LEFT_KNEE,
+    LEFT_WRIST,
+    RIGHT_ANKLE,
+    RIGHT_ELBOW,
+    RIGHT_HIP,
+    RIGHT_KNEE,
+    RIGHT_WRIST,
+    TRUNK,
+    body_scale,
+    fitness,
+)
+from outfitswap_desktop.embedded.parse.solutions import Pose, Solutions
+
+SEARCH_SIDE = 480
+"""Long side of the picture that is searched; the network itself sees 256 pixels."""
+GOOD = 3.1
+"""A body of this likeliness that was found without searching ends the search."""
+SEEN = 1.5
+"""Weight of the network's own word on the joints in the picture; measured, 1 to 2 is flat."""
+SIDES, BETWEEN = (0.6, 1.0, 1.6, 2.5, 4.0), (0.8, 1.3, 2.0, 3.2)
+"""Sides of the squares that a whole body fills, in long sides of the picture: from whole legs to a chest alone."""
+CLEAR = 3.0
+"""Under this likeliness the search goes on beside the middle and at sizes between."""
+ROOM = 5.5
+"""Side of that square in shoulder widths."""
+CUTS = (-0.2, 0.2, 0.6, 1.0, 1.4)
+"""Where the photo's upper edge cuts the body: 0 at the shoulders, 1 at the hips, in trunk lengths of 1.7 shoulder widths."""
+FINALISTS, ROUNDS = 5, 2
+"""How many of the best are aimed at again, from where the network itself saw hips and shoulders, and how often."""
+
+
+def best_body(solutions: Solutions, look: RGB, *, selfie: F32, plain: Pose | None) -> Pose | None:
+    """The body in `look` (h, w, 3), in its pixels; `plain` is what the network found unaided.
+
+    A photo that starts at the chest or the hips gives the detector nothing to start from, or it squeezes a whole body into
+    what it sees.
+    """
+    options = [] if plain is None else [plain]
+    padded = padded_pose(solutions, look, top=0.25, sides=0.05)
+    if padded is not None:
+        options.append(padded)
+    if not any(likely(one) > GOOD for one in options):
+        options += _aimed(solutions, look, selfie)
+    return max(options, key=likely, default=None)
+
+
+def likely(pose: Pose) -> float:
+    """How much speaks for a body without a head: its fitness, and how sure the network is of the joints in the picture."""
+    height, width = pose.mask.shape
+    joints = [*TRUNK, LEFT_ELBOW, RIGHT_ELBOW, LEFT_WRIST, RIGHT_WRIST, LEFT_KNEE, RIGHT_KNEE, LEFT_ANKLE, RIGHT_ANKLE]
+    places = pose.points[joints]
+    inside = np.all((places >= 0) & (places < np.array([width, height])), axis=1)
+    seen = float(pose.seen[joints][inside].mean()) if inside.any() else 0.0
+    head_down = float(_hips(pose)[1] < pose.points[list(TRUNK[:2]), 1].mean())
+    return fitness(pose, headless=True) + SEEN * seen - head_down
+
+
+def _aimed(solutions: Solutions, look: RGB, selfie: F32) -> list[Pose]:
+    """The best of the search, as seen in `look` itself."""
+    shrink = min(1.0, SEARCH_SIDE / max(look.shape[:2]))
+    size = (max(1, round(look.shape[1] * shrink)), max(1, round(look.shape[0] * shrink)))
+    small = look if shrink == 1.0 else np.asarray(cv2.resize(look, size, interpolation=cv2.INTER_AREA), np.uint8)
+    middle = _middle(selfie) * size[0]
+    best = _settled(solutions, small, _search(solutions, small, middle=middle, sides=SIDES))
+    if best is None or best[0] < CLEAR:
+        aside = 0.17 * max(size)
+        wider = [one for x in (-aside, aside) for one in _search(solutions, small, middle=middle + x, sides=SIDES[:-1])]
+        wider += _search(solutions, small, middle=middle, sides=BETWEEN)
+        best = _settled(solutions, small, wider if best is None else [best, *wider])
+    return [] if best is None else [_in_look(best[1], look, small)]
+
+
+def _settled(solutions: Solutions, small: RGB, found: list[tuple[float, Pose]]) -> tuple[float, Pose] | None:
+    """The likeliest of `found` and of what the network sees when aimed at the best of them again."""
+    fresh = found
+    for _ in range(ROUNDS):
+        best = sorted(fresh, key=lambda one: -one[0])[:FINALISTS]
+        again = [_aim(solutions, small, _hips(one), ROOM * body_scale(one)) for _, one in best]
+        fresh = [one for one in again if one is not None]
+        found = found + fresh
+    return max(found, key=lambda one: one[0], default=None)
+
+
+def _in_look(pose: Pose, look: RGB, small: RGB) -> Pose:
+    size = (look.shape[1], look.shape[0])
+    scale = np.array([size[0] / small.shape[1], size[1] / small.shape[0]], np.float32)
+    mask = np.asarray(cv2.resize(pose.mask, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    return Pose(np.asarray(pose.points * scale, np.float32), pose.seen, mask)
+
+
+def _middle(selfie: F32) -> float:
+    """Where the silhouette's middle column lies, as a share of the width; one half when it says nothing."""
+    weight = np.clip(selfie - 0.5, 0, 1)
+    total = float(weight.sum())
+    if total < 0.03 * selfie.size:
+        return 0.5
+    columns = np.asarray(weight.sum(axis=0), np.float32)
+    return float(columns @ np.arange(len(columns), dtype=np.float32)) / total / len(columns)
+
+
+def _search(solutions: Solutions, small: RGB, *, middle: float, sides: tuple[float, ...]) -> list[tuple[float, Pose]]:
+    """Bodies for hips at several heights and of several sizes, with their likeliness."""
+    found = []
+    for share in sides:
+        side = share * max(small.shape[:2])
+        for cut in CUTS:
+            one = _aim(solutions, small, (middle, 1.7 * (1 - cut) * side / ROOM), side)
+            if one is not None:
+                found.append(one)
+    return found
+
+
+def _aim(solutions: Solutions, small: RGB, centre: tuple[float, float], side: float) -> tuple[float, Pose] | None:
+    pose = solutions.pose_at(small, centre, side)
+    if pose is None:
+        return None
+    return likely(pose) - _cut_off(pose, centre, side), pose
+
+
+def _cut_off(pose: Pose, centre: tuple[float, float], side: float) -> float:
+    """How much of the body the square's own edges cut off inside the picture, 0..1: it was aimed too small or beside."""
+    height, width = pose.mask.shape
+    x0, x1 = (round(centre[0] + s * side / 2) for s in (-1, 1))
+    y0, y1 = (round(centre[1] + s * side / 2) for s in (-1, 1))
+    body = pose.mask > 0.4
+    cut = 0
+    for at, end, lines in (
+        (x0 + 3, width, body.T),
+        (x1 - 4, width, body.T),
+        (y0 + 3, height, body),
+        (y1 - 4, height, body),
+    ):
+        if 3 <= at < end - 3:
+            cut += int(np.count_nonzero(lines[at]))
+    return min(1.0, cut / body_scale(pose))
+
+
+def _hips(pose: Pose) -> tuple[float, float]:
+    x, y = pose.points[[LEFT_HIP, RIGHT_HIP]].mean(axis=0)
+    return float(x), float(y)
+
+
+def padded_pose(solutions: Solutions, look: RGB, *, top: float, sides: float = 0.0, bottom: float = 0.0) -> Pose | None:
+    """The pose found after padding `look` by shares of its height (top, bottom) and width (sides), in its own pixels.
+
+    A cut-off head or lower body costs the detector its anchor; room for the missing part brings it back.
+    """
+    height, width = look.shape[:2]
+    up, side, down = round(top * height), round(sides * width), round(bottom * height)
+    colour = [float(c) for c in np.median(look[:: max(1, height // 64), :: max(1, width // 64)].reshape(-1, 3), axis=0)]
+    wide = cv2.copyMakeBorder(look, up, down, side, side, cv2.BORDER_CONSTANT, value=colour)
+    pose = solutions.pose(np.asarray(wide, np.uint8))
+    if pose is None:
+        return None
+    mask = np.ascontiguousarray(pose.mask[up : up + height, side : side + width])
+    return Pose(pose.points - np.array([side, up], np.float32), pose.seen, mask)
