@@ -1,0 +1,128 @@
+"""What released pictures came from: each is logged with its root's evidence and found again by file, by pixels, or by mark."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from outfitswap_desktop.errors import GateRefused
+from outfitswap_desktop.safety.records import database, schema
+from outfitswap_desktop.safety.records.audit import AuditLog
+from outfitswap_desktop.safety.records.chain import Row
+from outfitswap_desktop.safety.records.evidence import RootEvidence
+
+
+class Lineage:
+    """The released pictures in `audit`."""
+
+    def __init__(self, audit: AuditLog) -> None:
+        self._audit = audit
+
+    def released(self, result_sha256: str, pixels_sha256: str, *, mark: bytes | None, root: RootEvidence) -> int:
+        """Log a released picture: hash of its file, of its pixels, its mark (6 bytes) if it carries one, and its root.
+
+        Returns the entry's number. Raises EventRefusedError when something else than numbers and hashes would be written,
+        and NotAvailable ("audit_unavailable"): then it must not be released.
+        """
+        event: dict[str, Any] = {
+            "kind": "released",
+            "result": result_sha256,
+            "pixels": pixels_sha256,
+            "root": _document(root),
+        }
+        if mark is not None:
+            event["mark"] = mark.hex()
+        schema.check(event, kinds=schema.OWN)
+        schema.canonical(event)
+        result, pixels = bytes.fromhex(result_sha256), bytes.fromhex(pixels_sha256)
+        return self._audit.write(lambda writer: writer.add(event, result=result, pixels=pixels, mark=mark).seq)
+
+    def root_of(self, *, file_sha256: str, pixels_sha256: str, mark: bytes | None) -> RootEvidence | None:
+        """The root's evidence of a picture that was released here, None for a picture that was not.
+
+        Looked up by the file's hash, the pixels' hash and the mark, in this order. Raises GateRefused ("lineage_damaged") when
+        what is found was changed, or when nothing is found in a log that was tampered with, so that nobody can tell; and
+        NotAvailable ("audit_unavailable") when the log cannot be read.
+        """
+        looked = (("result", bytes.fromhex(file_sha256)), ("pixels", bytes.fromhex(pixels_sha256)), ("mark", mark))
+        row = self._first(looked)
+        if row is not None:
+            return self._evidence(row)
+        if self._audit.check().damaged:
+            raise _damaged()
+        return None
+
+    def known_ours(self, mark: bytes) -> bool:
+        """Whether a picture with this mark was released here; raises GateRefused when its entry was changed."""
+        row = self._first((("mark", mark),))
+        if row is None:
+            return False
+        self._evidence(row)
+        return True
+
+    def _first(self, looked: tuple[tuple[str, bytes | None], ...]) -> Row | None:
+        """The newest entry of the first of `looked` that has one; a file that is damaged as such has none."""
+        try:
+            for column, value in looked:
+                row = None if value is None else self._audit.find(column, value)
+                if row is not None:
+                    if getattr(row, column) != value:
+                        raise _damaged()
+                    return row
+        except database.LogDamagedError as problem:
+            raise _damaged() from problem
+        return None
+
+    def _evidence(self, row: Row) -> RootEvidence:
+        """The root that an entry names, once its seal, its hash, its link and its columns have been tested."""
+        try:
+            if not self._audit.is_genuine(row):
+                raise _damaged()
+            body = json.loads(row.body)
+            event = {name: value for name, value in body.items() if name not in schema.STAMP}
+            schema.check(event, kinds=schema.OWN)
+            if event["kind"] != "released" or not _is_filed(row, event):
+                raise _damaged()
+        except (database.LogDamagedError, ValueError, TypeError, AttributeError, OverflowError) as problem:
+            raise _damaged() from problem
+        return _root(event["root"])
+
+
+def _is_filed(row: Row, event: Mapping[str, Any]) -> bool:
+    """Whether the columns that a picture is found by are those of the body."""
+    columns = (row.result, row.pixels, row.mark)
+    names = ("result", "pixels", "mark")
+    return all(
+        (None if value is None else value.hex()) == event.get(name) for name, value in zip(names, columns, strict=True)
+    )
+
+
+def _document(root: RootEvidence) -> dict[str, Any]:
+    """Evidence as JSON: numbers, and the hash of the root."""
+    return {
+        "root_sha256": root.root_sha256,
+        "size": list(root.size),
+        "scores": dict(root.scores),
+        "nsfw": root.nsfw,
+        "subjects": list(root.subjects),
+    }
+
+
+def _root(document: Mapping[str, Any]) -> RootEvidence:
+    width, height = document["size"]
+    return RootEvidence(
+        root_sha256=document["root_sha256"],
+        size=(width, height),
+        scores=document["scores"],
+        nsfw=document["nsfw"],
+        subjects=tuple(document["subjects"]),
+    )
+
+
+def _damaged() -> GateRefused:
+    return GateRefused(
+        "The records of what was made here have been changed or lost, so nobody can tell what this picture came from.",
+        reason="lineage_damaged",
+        hint="`outfitswap audit verify` says what is wrong; `outfitswap history erase` begins anew, without the old records.",
+    )
