@@ -1,0 +1,149 @@
+"""The whole policy of a prompt: length, deny lists, closed vocabulary, and that it speaks of clothes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from outfitswap_desktop.safety.prompt import deny, vocabulary
+from outfitswap_desktop.safety.prompt.answer import DENIED, OTHER, PromptAnswer
+from outfitswap_desktop.safety.prompt.vocabulary import Reading
+
+MOST_CHARACTERS: Final = 300
+"""Most characters of a prompt."""
+
+GARMENTS: Final = frozenset({"garments", "outerwear"})
+"""Themes of which one word is enough."""
+ACCESSORIES: Final = frozenset({"accessories"})
+DEPENDENTS: Final = frozenset({"dependents"})
+CLOTHS: Final = frozenset({"fabrics", "patterns", "parts", "places"})
+"""Themes that say what a garment is like, and so ask for one."""
+MANNERS: Final = frozenset({"styles", "eras", "occasions", "professions"})
+"""Themes that stand for a whole way of dressing."""
+COLOURS: Final = frozenset({"colours"})
+GENERIC: Final = frozenset({"generics"})
+DESCRIPTIVE: Final = frozenset(
+    {"cuts", "finishes", "looks", "seasons", "making", "making_forms", "motifs", "shades", "light"}
+)
+"""Themes that are enough beside a word for clothes at large ("summer outfit")."""
+WEARING: Final = frozenset(
+    {"wear", "wears", "wearing", "wore", "worn", "dress", "dressed", "dresses", "clad", "clothed", "draped", "covered"}
+    | {
+        "wrapped",
+        "adorned",
+        "attired",
+        "decked",
+        "she",
+        "he",
+        "her",
+        "him",
+        "they",
+        "them",
+        "woman",
+        "man",
+        "model",
+        "lady",
+    }
+)
+"""Words by which accessories become all that somebody wears."""
+
+SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "nudity": "Nobody can be shown without clothes.",
+        "undressing": "Garments can be changed but not taken away.",
+        "underwear": "Nobody can be shown in underwear.",
+        "lingerie": "Nobody can be shown in lingerie.",
+        "swimwear": "Nobody can be shown in swimwear.",
+        "sheer": "Clothes that can be seen through are not made.",
+        "wet": "Wet clothes are not made.",
+        "body_paint": "Paint on the body is not made: it is no garment.",
+        "minors": "Nothing that speaks of minors or ages is made.",
+        "sexual": "Nothing sexual is made.",
+        "violence": "Nothing violent or degrading is made.",
+        "real_person": "Nobody is dressed up as a real person.",
+        "unknown_word": "The word {word} is not in the vocabulary.",
+        "not_clothing": "This does not say what garment, fabric, colour, pattern or style is wanted.",
+        "too_long": "The prompt has {count} characters; at most {most} are allowed.",
+        "empty": "The prompt has no words.",
+    }
+)
+"""One sentence for each category."""
+
+DESCRIBE: Final = "Describe an opaque garment for an adult, for example: navy pinstripe linen shirt."
+HINTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "undressing": "Say what the garment should become, for example: turn the shirt into black leather.",
+        "sheer": "Name an opaque fabric, for example: ivory silk.",
+        "wet": "Name a dry garment; for a shine say satin or patent leather.",
+        "real_person": "Name a style or an era instead, for example: 1950s Hollywood evening gown.",
+        "not_clothing": "Name a garment, a fabric, a colour or a pattern, for example: navy pinstripe linen shirt.",
+        "too_long": "Shorten it.",
+        "empty": "Say what to wear, for example: navy pinstripe linen shirt.",
+    }
+)
+NOT_ENGLISH: Final = "Prompts are written in English, with ordinary letters and punctuation."
+
+
+def check(text: str) -> PromptAnswer:
+    """Judge one line. Raises NotAvailable ("policy_broken") when a list cannot be read: then nothing is allowed."""
+    if len(text) > MOST_CHARACTERS:
+        return _refused(text, "too_long")
+    if not text.strip():
+        return _refused(text, "empty")
+    found = deny.locate(text)
+    if found is not None:
+        return _refused(text, found.hit.category, word=text[found.start : found.end].strip())
+    reading = vocabulary.read(text)
+    if not reading.tokens:
+        return _refused(text, "empty")
+    if reading.refused:
+        match = max(reading.refused, key=lambda each: each.end - each.start)
+        row = reading.tokens[match.start : match.end]
+        return _refused(text, match.phrase.meaning, word=" ".join(token.typed for token in row))
+    if reading.unknown:
+        return _unknown(text, reading.unknown[0].typed)
+    return PromptAnswer(text, True) if about_clothes(reading) else _refused(text, "not_clothing")
+
+
+def check_lines(lines: Iterable[str]) -> list[PromptAnswer]:
+    """Judge every line, in its order; line ends are cut off, an empty line is refused as "empty"."""
+    return [check(line.rstrip("\r\n")) for line in lines]
+
+
+def about_clothes(reading: Reading) -> bool:
+    """Whether the words ask for a garment, or say what one is like; jewellery, shoes or stockings alone dress nobody."""
+    said = frozenset().union(*(themes or frozenset() for themes in reading.themes))
+    if said & GARMENTS:
+        return True
+    generic = bool(said & GENERIC) and bool(said & (DESCRIPTIVE | COLOURS | CLOTHS | MANNERS))
+    if said & DEPENDENTS:
+        return False
+    if said & ACCESSORIES:
+        worn = any(token.plain in WEARING for token in reading.tokens)
+        return bool(said & MANNERS) or (not worn and bool(said & CLOTHS))
+    return generic or bool(said & (CLOTHS | MANNERS | COLOURS))
+
+
+def _refused(text: str, category: str, *, word: str = "", suggestions: tuple[str, ...] = ()) -> PromptAnswer:
+    name = DENIED.get(category) or OTHER[category]
+    sentence = SENTENCES[category].format(word=f"“{word}”", count=len(text), most=MOST_CHARACTERS)
+    return PromptAnswer(
+        text, False, category, word, suggestions, f"Refused ({name}). {sentence}", HINTS.get(category, DESCRIBE)
+    )
+
+
+def _unknown(text: str, word: str) -> PromptAnswer:
+    company = vocabulary.company(word)
+    near = tuple(each for each in company or vocabulary.nearest(word) if deny.find(each) is None)
+    answer = _refused(text, "unknown_word", word=word, suggestions=near)
+    listed = ", ".join(near)
+    if company and near:
+        hint = f"The word is known in: {listed}."
+    elif near:
+        hint = f"Did you mean: {listed}?"
+    elif word.isascii() and word.isalpha():
+        hint = "Say it with another word for a garment, a fabric, a colour, a pattern or a style."
+    else:
+        hint = NOT_ENGLISH
+    return PromptAnswer(text, False, "unknown_word", word, near, answer.message, hint)
