@@ -47,7 +47,7 @@ LARGE_FACE: Final = 256
 """Faces with a longer shorter side are shrunk to this one first: four times what a chip shows, and quick at any size."""
 
 STEP: Final = 0.05
-"""How far the looks are moved, in the box's breadth and height; at 0.1 the landmarks lose one adult face in ten."""
+"""How far the looks are moved, in the box's breadth and height; at 0.1 single looks at 6 of 27 adult faces lost the eyes."""
 
 CHIP: Final = 64
 CHIP_PADDING: Final = 0.2
@@ -63,7 +63,7 @@ _AROUND_FACE: Final = 1.0
 LIGHT_RANGE: Final = (80.0, 160.0)
 """Mean luma between which a chip is left as it is; darker or brighter ones are scaled to the nearer end.
 
-Measured on 26 adult faces at a quarter of their light: without it ages moved by 4.4 years, one by +18; with it by 2.3 and +5.
+Measured on 27 adult faces at a quarter of their light: without it ages moved by 4.4 years, one by +18; with it by 2.3 and +5.
 """
 
 _LUMA: Final = (0.299, 0.587, 0.114)

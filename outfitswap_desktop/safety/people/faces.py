@@ -127,12 +127,11 @@ def _crops(shape: Sequence[int], person: Box | None, head: Mask | None) -> list[
 def _grown(box: Box, by: float, shape: Sequence[int]) -> Box:
     """`box` with `by` of its breadth and height on every side, cut to a picture of `shape` (H, W)."""
     x0, y0, x1, y1 = box
-    aside, above = round(by * (x1 - x0)), round(by * (y1 - y0))
     height, width = shape
-    grown = (max(0, x0 - aside), max(0, y0 - above), min(width, x1 + aside), min(height, y1 + above))
-    if x0 >= x1 or y0 >= y1 or grown[0] >= grown[2] or grown[1] >= grown[3]:
+    if not (max(0, x0) < min(width, x1) and max(0, y0) < min(height, y1)):
         raise ValueError(f"the box {box} holds nothing of a picture of {width} x {height}")
-    return grown
+    aside, above = round(by * (x1 - x0)), round(by * (y1 - y0))
+    return (max(0, x0 - aside), max(0, y0 - above), min(width, x1 + aside), min(height, y1 + above))
 
 
 def _area(box: Box) -> int:
