@@ -78,6 +78,11 @@ def _aimed(solutions: Solutions, look: RGB, selfie: F32) -> list[Pose]:
         aside = 0.17 * max(size)
         wider = [one for x in (-aside, aside) for one in _search(solutions, small, middle=middle + x, sides=SIDES[:-1])]
         wider += _search(solutions, small, middle=middle, sides=BETWEEN)
+        mirror = np.ascontiguousarray(small[:, ::-1])
+        wider += [
+            _mirrored(one)
+            for one in _search(solutions, mirror, middle=size[0] - middle, sides=(*SIDES[1:-1], *BETWEEN))
+        ]
         best = _settled(solutions, small, wider if best is None else [best, *wider])
     return [] if best is None else [_in_look(best[1], look, small)]
 
@@ -145,6 +150,15 @@ def _cut_off(pose: Pose, centre: tuple[float, float], side: float) -> float:
         if 3 <= at < end - 3:
             cut += int(np.count_nonzero(lines[at]))
     return min(1.0, cut / body_scale(pose))
+
+
+def _mirrored(one: tuple[float, Pose]) -> tuple[float, Pose]:
+    """The body of a mirrored picture as it lies in the picture: left and right change names."""
+    likeliness, pose = one
+    order = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(i + 1 if i % 2 else i - 1 for i in range(11, 33))]
+    points = pose.points[order].copy()
+    points[:, 0] = pose.mask.shape[1] - 1 - points[:, 0]
+    return likeliness, Pose(points, pose.seen[order], np.ascontiguousarray(pose.mask[:, ::-1]))
 
 
 def _hips(pose: Pose) -> tuple[float, float]:

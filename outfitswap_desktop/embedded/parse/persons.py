@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from outfitswap_desktop.core.arrays import F32, RGB
-from outfitswap_desktop.embedded.parse.headless import best_body, padded_pose
+from outfitswap_desktop.embedded.parse.headless import best_body, likely, padded_pose
 from outfitswap_desktop.embedded.parse.skeleton import (
     LEFT_ANKLE,
     LEFT_EAR,
@@ -273,7 +273,10 @@ def _add(found: list[Candidate], candidate: Candidate | None) -> None:
         return
     for i, other in enumerate(found):
         if _same_person(candidate, other):
-            if candidate.confidence > other.confidence + 0.1:
+            faceless = candidate.face is None and other.face is None
+            if candidate.confidence > other.confidence + 0.1 and (
+                not faceless or likely(candidate.pose) > likely(other.pose)
+            ):
                 found[i] = candidate
             elif candidate.face is not None and other.face is None:
                 found[i] = replace(other, face=candidate.face)

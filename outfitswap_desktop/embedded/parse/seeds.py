@@ -52,6 +52,8 @@ FACE_OVAL = (
     109,
 )
 """Indices of MediaPipe's face mesh around the face (mediapipe.solutions.face_mesh.FACEMESH_FACE_OVAL, in order)."""
+ALIKE = 14.0
+"""Foot and shin closer than this in Lab are one trouser leg, where it runs out of the picture."""
 CHEEKS = (
     (50, 101, 118, 117, 123, 147, 187, 205),
     (280, 330, 347, 346, 352, 376, 411, 425),
@@ -77,22 +79,24 @@ def first_samples(figure: Figure, lab: F32, person: F32) -> list[Bool]:
             skin |= (pt.filled(size, outline) > 0) & sure & like
         chest = _trunk_core(figure) & sure & ~_forearms(figure)
         distinct = np.count_nonzero(chest & like) < 0.25 * np.count_nonzero(chest)
+        # without a face the skin is a guess: khaki shins under khaki thighs are trousers
+        legs = not figure.headless or np.count_nonzero(_thighs(figure) & sure & like) < 0.3 * np.count_nonzero(
+            _thighs(figure) & sure
+        )
         for name, start, end in pt.LIMBS if distinct else ():
-            if name in ("forearm", "shin", "upper_arm"):
+            if name in ("forearm", "upper_arm") or (name == "shin" and legs):
                 core = pt.to_capsule(size, figure.points[start], figure.points[end]) < 0.07 * unit
                 limbs |= core & like & sure
     top = _trunk_core(figure) & sure
-    bottom = np.zeros(size, bool)
-    for hip, knee in ((p.LEFT_HIP, p.LEFT_KNEE), (p.RIGHT_HIP, p.RIGHT_KNEE)):
-        start = figure.points[hip] + 0.35 * (figure.points[knee] - figure.points[hip])
-        bottom |= pt.to_capsule(size, start, figure.points[knee]) < 0.10 * unit
-    bottom &= sure
+    bottom = _thighs(figure) & sure
     if np.count_nonzero(bottom) < 0.02 * unit**2:
         bottom |= _hip_band(figure) & sure
     shoes = np.zeros(size, bool)
-    for heel, toe in ((29, 31), (30, 32)):
+    for knee, ankle, heel, toe in ((p.LEFT_KNEE, p.LEFT_ANKLE, 29, 31), (p.RIGHT_KNEE, p.RIGHT_ANKLE, 30, 32)):
         if max(figure.points[heel][1], figure.points[toe][1]) > size[0] - 0.03 * unit:
             continue  # cut off by the picture's edge: what is there is trousers
+        if _leg_goes_on(figure, lab, person, marks=(knee, ankle, heel, toe)):
+            continue
         shoes |= pt.to_capsule(size, figure.points[heel], figure.points[toe]) < 0.06 * unit
     shoes &= sure
     bottom &= ~shoes & ~top
@@ -100,6 +104,25 @@ def first_samples(figure: Figure, lab: F32, person: F32) -> list[Bool]:
     hair = _hair(figure, lab, person, median)
     outside = person < 0.08
     return [outside, skin | (limbs & ~top), hair, top & ~forearms, bottom & ~forearms, shoes]
+
+
+def _leg_goes_on(figure: Figure, lab: F32, person: F32, *, marks: tuple[int, int, int, int]) -> bool:
+    """Whether the pose took a leg that the picture's lower edge cuts off for a foot: body down to the edge, in the
+    colours of the shin above.
+    """
+    knee, ankle, heel, toe = (figure.points[i] for i in marks)
+    width, reach = figure.size[1], 0.2 * figure.unit
+    low, high = sorted((float(heel[0]), float(toe[0])))
+    edge = person[-3:, max(0, round(low - reach)) : min(width, round(high + reach) + 1)]
+    if edge.size == 0 or np.count_nonzero(edge.min(axis=0) > 0.5) < 0.1 * figure.unit:
+        return False
+    sure = person > 0.75
+    foot = (pt.to_capsule(figure.size, heel, toe) < 0.08 * figure.unit) & sure
+    shin = (pt.to_capsule(figure.size, np.asarray((knee + ankle) / 2, np.float32), ankle) < 0.08 * figure.unit) & sure
+    if min(np.count_nonzero(foot), np.count_nonzero(shin)) < 20:
+        return False
+    gap = np.median(lab[foot], axis=0) - np.median(lab[shin], axis=0)
+    return float(np.sqrt((gap**2).sum())) < ALIKE
 
 
 def _face_patches(figure: Figure) -> Bool:
@@ -144,6 +167,15 @@ def _trunk_core(figure: Figure) -> Bool:
         [upper - out * half, upper + out * half, lower + out * half * 0.9, lower - out * half * 0.9], np.float32
     )
     return pt.filled(figure.size, corners) > 0
+
+
+def _thighs(figure: Figure) -> Bool:
+    """The cores of both thighs from below the hips to the knees."""
+    mask = np.zeros(figure.size, bool)
+    for hip, knee in ((p.LEFT_HIP, p.LEFT_KNEE), (p.RIGHT_HIP, p.RIGHT_KNEE)):
+        start = figure.points[hip] + 0.35 * (figure.points[knee] - figure.points[hip])
+        mask |= pt.to_capsule(figure.size, start, figure.points[knee]) < 0.10 * figure.unit
+    return mask
 
 
 def _hip_band(figure: Figure) -> Bool:
