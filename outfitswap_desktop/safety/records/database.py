@@ -108,23 +108,32 @@ def open_memory() -> sqlite3.Connection:
 
 
 def open_readable(path: Path) -> sqlite3.Connection | None:
-    """The file to read from, None when there is none; raises sqlite3.Error or NotAvailable. Nothing is made or repaired."""
+    """The file to read from, None when there is none or nothing in it; raises sqlite3.Error or NotAvailable. Nothing is made.
+
+    It is opened for writing where that is possible, so that SQLite can finish what a program that died had begun.
+    """
     if identity(path) is None:
         return None
     refuse_link(path)
+    address = path.absolute().as_uri()
     try:
-        connection = _connect(f"{path.absolute().as_uri()}?mode=ro")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return _looked_at(f"{address}?mode=rw")
     except sqlite3.OperationalError:
         if path.with_name(f"{path.name}-wal").exists():
             raise
-        connection = _connect(f"{path.absolute().as_uri()}?immutable=1")
+        return _looked_at(f"{address}?immutable=1")
+
+
+def _looked_at(address: str) -> sqlite3.Connection | None:
+    connection = _connect(address)
+    kept = False
     try:
         check_tables(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+        kept = bool(_tables(connection))
+    finally:
+        if not kept:
+            connection.close()
+    return connection if kept else None
 
 
 def _connect(address: str) -> sqlite3.Connection:

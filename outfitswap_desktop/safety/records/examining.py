@@ -59,7 +59,8 @@ def examine(
     """Look through all entries, or those behind `since` (number and hash of one that was found in order before).
 
     `known` are the keys of this machine by their public halves; `anchor` is what the key store knows of the newest entry. The
-    caller holds a transaction, so that everything is of one moment. Raises sqlite3.Error; never anything else.
+    caller holds a transaction, so that everything is of one moment. Without `since` the file as such is looked through too, so
+    that no index hides an entry. Raises sqlite3.Error; never anything else.
     """
     try:
         return _examine(connection, known, anchor, since)
@@ -74,6 +75,8 @@ def _examine(
     since: tuple[int, bytes] | None,
 ) -> AuditReport:
     found = _Findings()
+    if since is None and connection.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
+        found.bad("unreadable")
     heads = read_heads(connection)
     _judge_heads(heads, known, found)
     pruned, pruned_hash = (heads[-1].pruned, heads[-1].pruned_hash) if heads else (0, NOTHING)
@@ -109,9 +112,9 @@ def _judge_heads(heads: list[Head], known: Mapping[bytes, Secret], found: _Findi
             found.bad("key_unknown")
         earlier = heads[number - 1] if number else None
         if earlier is not None and (head.segment != earlier.segment + 1 or head.first <= earlier.seq):
-            found.bad("missing", segment=head.segment)
+            found.bad("missing")
         if earlier is None and head.segment != 1 and heads[-1].pruned < head.first - 1:
-            found.bad("missing", segment=head.segment)
+            found.bad("missing")
 
 
 def _rows(connection: sqlite3.Connection, after: int) -> Iterator[Row]:
@@ -138,7 +141,8 @@ def _walk(
         if found.since is None:
             found.since = row.at
         if row.seq != seq + 1:
-            found.bad("missing", seq=seq + 1, segment=row.segment)
+            opens = head is not None and head.first == row.seq
+            found.bad("missing", seq=seq + 1, segment=None if opens else row.segment)
         if not row.follows(prev):
             found.bad("edited", seq=row.seq, segment=row.segment)
         if head is None or not head.first <= row.seq <= head.seq:

@@ -197,6 +197,7 @@ OWN: Final[Mapping[str, Mapping[str, tuple[bool, Check]]]] = {
         "reason": (NEEDED, _one_of(SEGMENT_REASONS)),
         "before_seq": (NEEDED, _count),
         "before_hash": (NEEDED, SHA256),
+        "key": (NEEDED, _hexadecimal(8)),
     },
     "checkpoint": {
         "pruned_to": (NEEDED, _count),

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from outfitswap_desktop.safety.records import schema
 from outfitswap_desktop.safety.records.chain import HEAD, NOTHING, ROW, Head, Row, entry_hash
-from outfitswap_desktop.safety.records.keys import Anchor, Secret
+from outfitswap_desktop.safety.records.keys import Anchor, Secret, fingerprint
 
 CLOCK_SLACK: Final = timedelta(days=1)
 """A clock that is behind the newest entry by more than this was set back, and what it says is noted too."""
@@ -71,7 +71,7 @@ class Writer:
         signed = older is not None and older.is_signed()
         pruned, pruned_hash = (older.pruned, older.pruned_hash) if older is not None and signed else (0, NOTHING)
         self.head = Head(
-            segment=1 if older is None else older.segment + 1,
+            segment=1 + max(0 if older is None else older.segment, 0 if last is None else last.segment),
             public=self.secret.public,
             first=before + 1,
             seq=before,
@@ -79,7 +79,13 @@ class Writer:
             pruned=pruned,
             pruned_hash=pruned_hash,
         )
-        event = {"kind": "segment", "reason": reason, "before_seq": before, "before_hash": before_hash.hex()}
+        event = {
+            "kind": "segment",
+            "reason": reason,
+            "before_seq": before,
+            "before_hash": before_hash.hex(),
+            "key": fingerprint(self.secret.public),
+        }
         schema.check(event, kinds=schema.OWN)
         self.add(event)
 
