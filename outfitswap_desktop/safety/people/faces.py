@@ -46,10 +46,18 @@ OF_PERSON: Final = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A face: `box` in whole pixels of the picture (x1 and y1 exclusive), `confidence` NudeNet's score 0..1."""
+    """A face: `box` in whole pixels of the picture (x1 and y1 exclusive), `confidence` NudeNet's score 0..1.
+
+    Raises ValueError for a box without pixels.
+    """
 
     box: Box
     confidence: float
+
+    def __post_init__(self) -> None:
+        x0, y0, x1, y1 = self.box
+        if not (x0 < x1 and y0 < y1):
+            raise ValueError(f"the box {self.box} holds no face")
 
     @property
     def size(self) -> int:
@@ -88,7 +96,7 @@ def faces_of(person: Box, head: Mask | None, found: Iterable[Face]) -> tuple[Fac
         if known and head is not None:
             share, least = _covered(head, face.box), OF_HEAD
         else:
-            share, least = _shared(face.box, person) / max(1, _area(face.box)), OF_PERSON
+            share, least = _shared(face.box, person) / _area(face.box), OF_PERSON
         if share >= least:
             rated.append((share * face.confidence, face))
     return tuple(face for _, face in sorted(rated, key=lambda one: -one[0]))
@@ -115,6 +123,7 @@ def _crops(shape: Sequence[int], person: Box | None, head: Mask | None) -> list[
         raise ValueError(f"the head mask has the shape {head.shape}, not {tuple(shape)}")
     crops = []
     if person is not None:
+        person = _inside(person, shape)
         crops.append(_grown(person, AROUND_PERSON, shape))
     if head is not None and head.any():
         crops.append(_grown(box_of(head), AROUND_HEAD, shape))
@@ -124,14 +133,21 @@ def _crops(shape: Sequence[int], person: Box | None, head: Mask | None) -> list[
     return crops
 
 
+def _inside(box: Box, shape: Sequence[int]) -> Box:
+    """The part of `box` that lies in a picture of `shape` (H, W); raises ValueError when there is none."""
+    x0, y0, x1, y1 = box
+    height, width = shape
+    cut = (max(0, x0), max(0, y0), min(width, x1), min(height, y1))
+    if not (cut[0] < cut[2] and cut[1] < cut[3]):
+        raise ValueError(f"the box {box} holds nothing of a picture of {width} x {height}")
+    return cut
+
+
 def _grown(box: Box, by: float, shape: Sequence[int]) -> Box:
     """`box` with `by` of its breadth and height on every side, cut to a picture of `shape` (H, W)."""
     x0, y0, x1, y1 = box
-    height, width = shape
-    if not (max(0, x0) < min(width, x1) and max(0, y0) < min(height, y1)):
-        raise ValueError(f"the box {box} holds nothing of a picture of {width} x {height}")
     aside, above = round(by * (x1 - x0)), round(by * (y1 - y0))
-    return (max(0, x0 - aside), max(0, y0 - above), min(width, x1 + aside), min(height, y1 + above))
+    return _inside((x0 - aside, y0 - above, x1 + aside, y1 + above), shape)
 
 
 def _area(box: Box) -> int:
@@ -148,4 +164,4 @@ def _shared(one: Box, other: Box) -> int:
 def _covered(mask: Mask, box: Box) -> float:
     """Share of `box` that lies on `mask` > 0."""
     x0, y0, x1, y1 = box
-    return float(np.count_nonzero(mask[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)])) / max(1, _area(box))
+    return float(np.count_nonzero(mask[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)])) / _area(box)

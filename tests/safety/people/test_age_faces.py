@@ -1,5 +1,7 @@
 """Which faces are found, and whose they are: every look, limit and offset with a scripted detector, then the real one."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -41,7 +43,9 @@ def test_the_limits_are_the_published_ones():
     assert (module.SAME_FACE, module.OF_HEAD, module.OF_PERSON) == (0.5, 0.4, 0.75)
 
 
-@pytest.mark.parametrize(("box", "size"), [((0, 0, 60, 48), 48), ((5, 5, 52, 90), 47), ((3, 4, 13, 14), 10)])
+@pytest.mark.parametrize(
+    ("box", "size"), [((0, 0, 60, 48), 48), ((5, 5, 52, 90), 47), ((3, 4, 13, 14), 10), ((3, 10, 90, 40), 30)]
+)
 def test_a_face_is_as_large_as_its_shorter_side(box, size):
     assert Face(box, 0.5).size == size
 
@@ -66,6 +70,20 @@ def test_the_frame_alone_without_a_person():
     ((side, look),) = parts.looks
     assert side == 480
     assert np.array_equal(look, PICTURE)
+
+
+def test_a_tall_frame_is_looked_at_whole():
+    parts = BodyParts()
+    tall = np.ascontiguousarray(PICTURE.transpose(1, 0, 2))
+    faces(tall, parts)
+    assert np.array_equal(parts.looks[0][1], tall)
+
+
+@pytest.mark.parametrize("person", [(0, 0, 1, 1), (599, 399, 600, 400), (-5, -5, 1, 1), (599, 399, 605, 405)])
+def test_a_person_of_one_pixel_is_enough(person):
+    parts = BodyParts()
+    faces(PICTURE, parts, person=person)
+    assert len(parts.looks) == 3
 
 
 def test_the_person_and_the_upper_part_are_looked_at_close_up():
@@ -103,7 +121,7 @@ def test_an_empty_head_is_none():
 def test_looks_end_at_the_edges_of_the_picture():
     parts = BodyParts()
     faces(PICTURE, parts, person=(-40, -20, 580, 395))
-    assert [look.shape for _, look in parts.looks[1:]] == [(400, 600, 3), (188, 600, 3)]
+    assert [look.shape for _, look in parts.looks[1:]] == [(400, 600, 3), (198, 600, 3)]
     thin = BodyParts()
     faces(PICTURE, thin, person=(599, 399, 600, 400))
     assert [look.shape for _, look in thin.looks[1:]] == [(1, 1, 3), (1, 1, 3)]
@@ -219,9 +237,32 @@ def test_the_best_comes_first_by_share_and_confidence():
     assert face_of(PERSON, None, iter([])) is None
 
 
-def test_a_box_of_no_pixels_is_nobody_s():
-    assert faces_of(PERSON, None, [Face((150, 20, 150, 80), 0.9)]) == ()
-    assert faces_of(PERSON, head_at((150, 20, 210, 80)), [Face((160, 30, 160, 30), 0.9)]) == ()
+@pytest.mark.parametrize("box", [(5, 5, 5, 9), (5, 5, 9, 5), (9, 5, 5, 9), (5, 9, 9, 5), (9, 9, 5, 5)])
+def test_a_box_of_no_pixels_is_no_face(box):
+    with pytest.raises(ValueError, match="no face"):
+        Face(box, 0.9)
+
+
+def test_a_face_cannot_be_changed():
+    face = Face((0, 0, 60, 60), 0.5)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        face.confidence = 0.9
+    assert not hasattr(face, "__dict__")
+
+
+@pytest.mark.parametrize("box", [(-6, 0, 4, 10), (0, -6, 10, 4)])
+def test_a_face_two_fifths_inside_the_picture_counts(box):
+    assert faces_of(PERSON, head_at((0, 0, 200, 200)), [Face(box, 0.5)]) == (Face(box, 0.5),)
+
+
+@pytest.mark.parametrize("box", [(0, -2, 10, 0), (-2, 0, 0, 10), (-3, 0, -1, 10), (0, -3, 10, -1)])
+def test_a_face_that_ends_at_the_edge_does_not_lie_on_a_head(box):
+    assert faces_of(PERSON, head_at((0, 0, 200, 200)), [Face(box, 0.5)]) == ()
+
+
+@pytest.mark.parametrize("box", [(400, 20, 401, 80), (300, 20, 301, 80), (150, 400, 210, 401), (99, 20, 100, 80)])
+def test_a_thin_face_beside_the_person_is_not_theirs(box):
+    assert faces_of(PERSON, None, [Face(box, 0.5)]) == ()
 
 
 # --- the real detector -----------------------------------------------------------------------------------------------
