@@ -9,7 +9,8 @@ from typing import Final
 MOST_BETWEEN: Final = 3
 """Words that a `*` may stand for."""
 
-ANY: Final = "*"
+END: Final = "$"
+"""In a row of words, the place after the last word of a clause."""
 
 Fits = Callable[[int, str], bool]
 """Whether the word at a place belongs to a theme."""

@@ -19,8 +19,10 @@ ACCESSORIES: Final = frozenset({"accessories"})
 DEPENDENTS: Final = frozenset({"dependents"})
 CLOTHS: Final = frozenset({"fabrics", "patterns", "parts", "places"})
 """Themes that say what a garment is like, and so ask for one."""
-MANNERS: Final = frozenset({"styles", "eras", "occasions", "professions"})
+MANNERS: Final = frozenset({"styles", "eras", "professions"})
 """Themes that stand for a whole way of dressing."""
+OCCASIONS: Final = frozenset({"occasions"})
+"""They stand for one beside a word for clothes at large or for wearing."""
 COLOURS: Final = frozenset({"colours"})
 GENERIC: Final = frozenset({"generics"})
 DESCRIPTIVE: Final = frozenset(
@@ -47,6 +49,9 @@ WEARING: Final = frozenset(
     }
 )
 """Words by which accessories become all that somebody wears."""
+
+ASKING: Final = frozenset({"something", "anything", "for", "what"})
+"""Words that make an occasion a wish for clothes ("something for a wedding")."""
 
 SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -97,10 +102,10 @@ def check(text: str) -> PromptAnswer:
     reading = vocabulary.read(text)
     if not reading.tokens:
         return _refused(text, "empty")
-    if reading.refused:
-        match = max(reading.refused, key=lambda each: each.end - each.start)
-        row = reading.tokens[match.start : match.end]
-        return _refused(text, match.phrase.meaning, word=" ".join(token.typed for token in row))
+    refused = [each for each in reading.refused if not (each.category == "wet" and _keeps_dry(reading))]
+    if refused:
+        first = max(refused, key=lambda each: len(each.tokens))
+        return _refused(text, first.category, word=text[first.tokens[0].start : first.tokens[-1].end])
     if reading.unknown:
         return _unknown(text, reading.unknown[0].typed)
     return PromptAnswer(text, True) if about_clothes(reading) else _refused(text, "not_clothing")
@@ -111,18 +116,29 @@ def check_lines(lines: Iterable[str]) -> list[PromptAnswer]:
     return [check(line.rstrip("\r\n")) for line in lines]
 
 
+def _said(reading: Reading) -> frozenset[str]:
+    return frozenset().union(*(themes or frozenset() for themes in reading.themes))
+
+
+def _keeps_dry(reading: Reading) -> bool:
+    """Whether a coat is worn, so that rain is only the weather."""
+    return "outerwear" in _said(reading)
+
+
 def about_clothes(reading: Reading) -> bool:
     """Whether the words ask for a garment, or say what one is like; jewellery, shoes or stockings alone dress nobody."""
-    said = frozenset().union(*(themes or frozenset() for themes in reading.themes))
+    said = _said(reading)
     if said & GARMENTS:
         return True
-    generic = bool(said & GENERIC) and bool(said & (DESCRIPTIVE | COLOURS | CLOTHS | MANNERS))
     if said & DEPENDENTS:
         return False
+    worn = any(token.plain in WEARING for token in reading.tokens)
     if said & ACCESSORIES:
-        worn = any(token.plain in WEARING for token in reading.tokens)
         return bool(said & MANNERS) or (not worn and bool(said & CLOTHS))
-    return generic or bool(said & (CLOTHS | MANNERS | COLOURS))
+    if said & (CLOTHS | MANNERS | COLOURS):
+        return True
+    asked = worn or bool(said & GENERIC) or any(token.plain in ASKING for token in reading.tokens)
+    return (bool(said & GENERIC) and bool(said & DESCRIPTIVE)) or (asked and bool(said & OCCASIONS))
 
 
 def _refused(text: str, category: str, *, word: str = "", suggestions: tuple[str, ...] = ()) -> PromptAnswer:

@@ -11,14 +11,14 @@ _LETTERS: Final = r"[^\W\d_]"
 _TOKEN: Final = re.compile(
     r"(?P<hex>#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{3})(?![\w]))"
     r"|(?P<number>\d+(?:[.,/]\d+)*(?:['’]?[^\W\d_]{1,3}(?![^\W\d_])|%)?)"
-    rf"|(?P<word>{_LETTERS}+(?:['’]{_LETTERS}+)*)"
-    r"|(?P<glue>[ \t\r\n\u00a0'’‘`-]+|[\u2010-\u2015\u2212]+)"
-    r"|(?P<stop>[,.;:!?()\[\]\"“”„«»&+/…]+)"
+    rf"|(?P<word>{_LETTERS}[^\W_]*(?:['’]{_LETTERS}+)*)"
+    r"|(?P<glue>[ \t\r\n\u00a0'’‘`\"“”„«»-]+|[\u2010-\u2015\u2212]+)"
+    r"|(?P<stop>[,.;:!?()\[\]&+/…]+)"
     r"|(?P<odd>.)",
     re.DOTALL,
 )
 _SPELT: Final = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ß": "ss", "’": "'"})
-_QUOTED: Final = frozenset({"&", "+", "/"})
+_JOINS: Final = frozenset({"&", "+", "/"})
 
 WORD, NUMBER, COLOUR, ODD = "word", "number", "hex", "odd"
 """The kinds of token: a word, a number with or without its unit, "#1f6f54", a character that has no business in a prompt."""
@@ -60,7 +60,7 @@ def split(text: str) -> tuple[Token, ...]:
         if kind == "glue":
             continue
         if kind == "stop":
-            fresh = fresh or not set(match.group()) <= _QUOTED
+            fresh = fresh or not set(match.group()) <= _JOINS
             continue
         tokens.append(Token(match.group(), fold(match.group()), kind, match.start(), fresh))
         fresh = False

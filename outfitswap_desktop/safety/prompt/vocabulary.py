@@ -1,6 +1,6 @@
 """The closed vocabulary of a prompt: words of clothes by theme, what follows from them by rule, and phrases.
 
-The files lie in resources/policy/vocabulary, one for each theme; entries are parted by commas, `#` begins a comment. An entry of
+The files lie in resources/policy/vocabulary, one a theme; entries are parted by commas, `#` begins a comment. An entry of
 several words is known as a whole; a word that stands in such entries only is known in their company only.
 """
 
@@ -10,13 +10,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 from outfitswap_desktop.errors import NotAvailable
 from outfitswap_desktop.paths import resources_dir
 from outfitswap_desktop.safety.prompt import tokens
-from outfitswap_desktop.safety.prompt.phrases import ANY, Match, Phrase, Phrasebook, Slot
+from outfitswap_desktop.safety.prompt.phrases import END, MOST_BETWEEN, Phrase, Phrasebook, Slot
 from outfitswap_desktop.safety.prompt.tokens import Token
 
 FOLDER: Final = "policy/vocabulary"
@@ -52,6 +51,7 @@ SLOTS: Final = {
     "look": ("looks",),
     "cut": ("cuts",),
     "shade": ("shades",),
+    "things": ("things",),
 }
 """What `{name}` in a phrase stands for: a word of one of these themes; any other name in braces is a word itself."""
 
@@ -76,7 +76,10 @@ COUNTED: Final = frozenset(
         "areas",
     }
 )
+DESCRIBING: Final = frozenset({"looks", "finishes", "making", "making_forms", "cuts", "light", "degrees", "shades"})
+"""Themes whose words may stand between a number and what it counts."""
 _COUNTS: Final = frozenset({"two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"})
+_CENTURY: Final = frozenset({"century", "centuries"})
 _ORDINAL: Final = re.compile(r"\d{1,2}(st|nd|rd|th)$")
 _DECADE: Final = re.compile(r"(1[0-9]|20)?[0-9]0'?s$")
 _MEASURE: Final = re.compile(r"\d+(?:[.,/]\d+)*(%|cm|mm|m|in|oz|gsm|ply|den|d|g|k|mp|x)$")
@@ -94,12 +97,20 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """Words of a line that are never asked for: their `category` and tokens."""
+
+    category: str
+    tokens: tuple[Token, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """A line read: its tokens, the themes that each belongs to (none: not known), and what in it is refused."""
+    """A line read: its tokens, the themes that each belongs to (None: not known), and what in it is refused."""
 
     tokens: tuple[Token, ...]
     themes: tuple[frozenset[str] | None, ...]
-    refused: tuple[Match, ...]
+    refused: tuple[Refusal, ...]
 
     @property
     def unknown(self) -> tuple[Token, ...]:
@@ -134,24 +145,40 @@ def company(word: str) -> tuple[str, ...]:
 def read(text: str) -> Reading:
     """Tell the words of `text` that are known, alone or in a phrase, and those that are refused whatever they are."""
     book = words()
-    row = tokens.split(text)
-    plain = [token.plain for token in row]
-    alone = [_themes_of(token) for token in row]
+    row = _clauses(tokens.split(text))
+    plain = [token.plain if token else END for token in row]
+    alone = [_themes_of(token) if token else None for token in row]
 
     def fits(at: int, theme: str) -> bool:
         return theme in (alone[at] or ())
 
     themes = list(alone)
     for at, token in enumerate(row):
-        if _could_be_age(token) and not _counts(row, alone, at):
+        if token and _could_be_age(token) and not _counts(plain, alone, at):
             themes[at] = None
+    covered: set[tuple[int, int]] = set()
     for match in book.phrases.matches(plain, fits):
-        inner = range(match.start, match.end)
-        if any(alone[at] is None and at not in match.literal for at in inner):
-            continue
-        for at in match.literal:
-            themes[at] = (themes[at] or frozenset()) | {match.phrase.meaning}
-    return Reading(row, tuple(themes), tuple(book.refused.matches(plain, fits)))
+        if all(alone[at] is not None or at in match.literal for at in range(match.start, match.end)):
+            for at in match.literal:
+                themes[at] = (themes[at] or frozenset()) | {match.phrase.meaning}
+            covered.add((match.start, match.end))
+    said = [at for at, token in enumerate(row) if token]
+    refused = tuple(
+        Refusal(match.phrase.meaning, tuple(t for t in row[match.start : match.end] if t))
+        for match in book.refused.matches(plain, fits)
+        if not any(s <= match.start and match.end <= e and e - s > match.end - match.start for s, e in covered)
+    )
+    return Reading(tuple(t for t in row if t), tuple(themes[at] for at in said), refused)
+
+
+def _clauses(row: Sequence[Token]) -> list[Token | None]:
+    """The tokens with None where a clause ends."""
+    clauses: list[Token | None] = []
+    for token in row:
+        if token.fresh:
+            clauses.append(None)
+        clauses.append(token)
+    return [*clauses, None]
 
 
 def _themes_of(token: Token) -> frozenset[str] | None:
@@ -183,15 +210,15 @@ def _could_be_age(token: Token) -> bool:
     return token.plain in _COUNTS
 
 
-def _counts(row: Sequence[Token], themes: Sequence[frozenset[str] | None], at: int) -> bool:
-    """Whether the number at `at` counts what clothes have within the next three words, or tells a size or a century."""
-    if at and row[at - 1].plain in ("size", "sizes"):
+def _counts(words: Sequence[str], themes: Sequence[frozenset[str] | None], at: int) -> bool:
+    """Whether the number at `at` counts something that clothes have, tells a size or a century, before any small word."""
+    if at and words[at - 1] in ("size", "sizes"):
         return True
-    for later in range(at + 1, min(at + 4, len(row))):
-        if row[later].fresh:
-            return False
-        if row[later].plain in ("century", "centuries") or COUNTED & (themes[later] or frozenset()):
+    for later in range(at + 1, min(at + 1 + MOST_BETWEEN, len(words))):
+        if words[later] in _CENTURY or COUNTED & (themes[later] or frozenset()):
             return True
+        if not DESCRIBING & (themes[later] or frozenset()):
+            return False
     return False
 
 
@@ -286,20 +313,23 @@ def refusals(text: str) -> Iterator[tuple[str, str]]:
             yield category.strip(), entry
 
 
-_PIECE: Final = re.compile(r"\{([^{}]+)\}|(\*)|([^{}*]+)")
+_PIECE: Final = re.compile(r"\{([^{}]+)\}|([*$])|([^{}*$]+)")
+
+
+_WRITTEN: Final = re.compile(r"[a-z0-9%]+(?:'[a-z]+)*")
 
 
 def _slots(entry: str, theme: str) -> tuple[Slot, ...]:
     slots: list[Slot] = []
     for choice, star, plain in _PIECE.findall(entry):
         if star:
-            slots.append(Slot(open=True))
+            slots.append(Slot(frozenset({END})) if star == END else Slot(open=True))
         elif choice:
             names = choice.split("|")
             of = frozenset(theme for name in names for theme in SLOTS.get(name, ()))
             slots.append(Slot(frozenset(tokens.fold(n) for n in names if n not in SLOTS), of))
         else:
-            slots.extend(Slot(frozenset({token.plain})) for token in tokens.split(plain))
+            slots.extend(Slot(frozenset({word})) for word in _WRITTEN.findall(tokens.fold(plain)))
     if not slots or slots[0].open:
         raise _broken(f"{entry!r} in {theme} has no first word")
     return tuple(slots)
