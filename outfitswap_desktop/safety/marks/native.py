@@ -79,7 +79,7 @@ def _prepare() -> None:
         raise ImportError("c2pa has no loader")
     module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    if not callable(module._get_possible_search_paths):
+    if not callable(module._get_possible_search_paths):  # what is put in its place below must be what it looks for
         raise ImportError("c2pa has another loader than version 0.38")
     module._get_possible_search_paths = lambda: [Path(places[0]) / "libs"]
     sys.modules[_LOADER] = module

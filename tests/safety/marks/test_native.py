@@ -49,6 +49,12 @@ def test_a_library_planted_in_the_folder_is_not_loaded(tmp_path, where):
     assert variable == str(named), "other programs' variables are left as they were"
 
 
+def test_a_variable_is_put_back(monkeypatch):
+    monkeypatch.setenv("C2PA_LIBRARY_NAME", "theirs")
+    native.library()
+    assert os.environ["C2PA_LIBRARY_NAME"] == "theirs"
+
+
 def test_without_a_variable_none_appears(monkeypatch):
     monkeypatch.delenv("C2PA_LIBRARY_NAME", raising=False)
     native.library()

@@ -252,7 +252,7 @@ SPOILED = {
     "no profile": (without(b"iCCP"), "metadata"),
     "no EXIF": (without(b"eXIf"), "metadata"),
     "other EXIF": (other_file(exif=exif()[:-2] + b"zz"), "metadata"),
-    "other pixels": (other_file(pixels=picture(9)), "changed the picture"),
+    "other pixels": (other_file(pixels=picture(9)), "pixels did not read back"),
     "no end": (lambda file: file[:-12], "taken apart"),
     "nothing": (lambda file: b"", "taken apart"),
 }
@@ -265,6 +265,18 @@ def test_bytes_that_do_not_read_back(monkeypatch, change, words):
     after_signing(monkeypatch, change)
     with pytest.raises(NotAvailable, match=words) as caught:
         sealed("PNG", **more)
+    assert caught.value.reason == "marks_failed"
+
+
+def test_signing_that_changes_a_lossy_picture_is_noticed(monkeypatch):
+    def change(file: bytes) -> bytes:
+        start, end = store_of(file, "JPEG")
+        plain = encode(picture(9), format="JPEG", xmp=xmp.marked(None, result_id="r-1"))
+        return plain[:start] + file[start:end] + plain[start:]
+
+    after_signing(monkeypatch, change)
+    with pytest.raises(NotAvailable, match="signing changed the picture") as caught:
+        sealed("JPEG")
     assert caught.value.reason == "marks_failed"
 
 

@@ -193,6 +193,11 @@ def test_trailing_zeros_and_padding():
     assert xmp.read(xmp.marked(before + b"\0", result_id="r") + b"\0").valid
 
 
+def test_a_tag_that_is_not_there():
+    with pytest.raises(ValueError, match="not found again"):
+        xmp._tag_end(b"<a b='c", 0)
+
+
 def test_room_is_made_by_dropping_padding_then_everything():
     end = b'<?xpacket end="w"?>'
 
