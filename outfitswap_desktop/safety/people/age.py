@@ -257,6 +257,5 @@ def _prepared(chip: RGB) -> F32:
     values = chip.astype(np.float32)
     light = max(1.0, float((values @ np.array(_LUMA, np.float32)).mean()))
     wanted = min(max(light, LIGHT_RANGE[0]), LIGHT_RANGE[1])
-    if wanted != light:
-        values = np.clip(values * np.float32(wanted / light), 0, 255)
+    values = np.clip(values * np.float32(wanted / light), 0, 255)
     return np.ascontiguousarray(((values - np.array(_MEAN_RGB, np.float32)) / np.float32(_SCALE)).transpose(2, 0, 1))
