@@ -15,7 +15,13 @@ from outfitswap_desktop.errors import NotAvailable
 
 SETTINGS: Final[Mapping[str, Any]] = {
     "version": 1,
-    "core": {"allowed_network_hosts": [], "decode_identity_assertions": False},
+    "core": {
+        "allowed_network_hosts": [],
+        "allow_redirects": False,
+        "decode_identity_assertions": False,
+        "max_decompressed_manifest_size_in_mb": 32,
+        "backing_store_memory_threshold_in_mb": 1024,  # above it c2pa would put the picture into a temporary file
+    },
     "verify": {
         "verify_after_reading": True,
         "verify_after_sign": False,  # the seal reads everything back itself, from the finished bytes

@@ -23,6 +23,8 @@ from outfitswap_desktop.safety.marks.certificate import Certificate
 
 LOSSLESS_WEBP: Final = 100
 """The quality at which core.encode writes WebP without loss."""
+MOST_HISTORY: Final = 4 << 20
+"""Largest store of manifests that a result takes over from its source, in bytes: a kept history is a few kB an edit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Facts:
 
     `kinds` of "xmp", "c2pa", "pixels" (lossless: every pixel as handed in; else: signing changed no byte of the picture) and,
     where a payload was given, "mark". `source`: whether the source's own manifest was "kept", "left_out" (it would have made
-    ours invalid) or there was "none".
+    ours invalid, or over 4 MB) or there was "none".
     """
 
     kinds: tuple[str, ...]
@@ -146,7 +148,7 @@ def _signed(
     signed = manifest.sign(plain, format, certificate=certificate, facts=facts, source=source)
     reading = manifest.read(signed, format, certificate=certificate)
     kept: Literal["kept", "left_out", "none"] = "kept" if reading.ingredients else "none"
-    if reading.ingredients and not _holds(reading, wanted):
+    if reading.ingredients and (not _holds(reading, wanted) or len(signed) - len(plain) > MOST_HISTORY):
         signed = manifest.sign(plain, format, certificate=certificate, facts=facts)
         reading = manifest.read(signed, format, certificate=certificate)
         kept = "left_out"

@@ -102,12 +102,30 @@ def test_a_library_that_is_not_there_is_refused(monkeypatch, missing):
 
 
 def test_the_settings_keep_it_quiet():
-    assert native.SETTINGS["core"]["allowed_network_hosts"] == []
-    assert native.SETTINGS["core"]["decode_identity_assertions"] is False
-    assert native.SETTINGS["verify"]["ocsp_fetch"] is False
-    assert native.SETTINGS["verify"]["remote_manifest_fetch"] is False
-    assert native.SETTINGS["verify"]["verify_after_reading"] is True
-    assert native.SETTINGS["verify"]["verify_trust"] is True
-    assert native.SETTINGS["builder"]["thumbnail"]["enabled"] is False
-    assert native.SETTINGS["builder"]["auto_timestamp_assertion"]["enabled"] is False
-    assert "trust" not in native.SETTINGS
+    assert native.SETTINGS == {
+        "version": 1,
+        "core": {
+            "allowed_network_hosts": [],
+            "allow_redirects": False,
+            "decode_identity_assertions": False,
+            "max_decompressed_manifest_size_in_mb": 32,
+            "backing_store_memory_threshold_in_mb": 1024,
+        },
+        "verify": {
+            "verify_after_reading": True,
+            "verify_after_sign": False,
+            "verify_trust": True,
+            "ocsp_fetch": False,
+            "remote_manifest_fetch": False,
+        },
+        "builder": {"thumbnail": {"enabled": False}, "auto_timestamp_assertion": {"enabled": False}},
+    }
+
+
+def test_the_library_takes_every_setting_of_ours():
+    """A misspelt name would be passed over in silence; a wrong kind of value shows that the name is known."""
+    c2pa = native.library()
+    for group in ("core", "verify"):
+        for name in native.SETTINGS[group]:
+            with pytest.raises(c2pa.C2paError):
+                c2pa.Context.from_dict({group: {name: {"no": "such value"}}})

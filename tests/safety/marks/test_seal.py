@@ -192,6 +192,16 @@ def test_a_source_that_would_spoil_ours_is_left_out(monkeypatch):
     assert true(file, "PNG").ingredients == ()
 
 
+@pytest.mark.parametrize(("over", "kept"), [(0, "kept"), (1, "left_out")])
+def test_an_enormous_history_is_left_out(monkeypatch, over, kept):
+    source = camera()
+    file, _ = sealed("PNG", source=source)
+    start, end = store_of(file, "PNG")
+    assert seal.MOST_HISTORY == 4 << 20
+    monkeypatch.setattr(seal, "MOST_HISTORY", end - start - over)
+    assert sealed("PNG", source=source)[1].source == kept
+
+
 # Failures
 
 
