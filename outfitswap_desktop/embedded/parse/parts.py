@@ -46,7 +46,7 @@ class Figure:
     """One person in the work frame: pose points (33, 2), visibilities (33,), shoulder width `unit`, picture `size` (h, w).
 
     `mesh` (468, 2) are the face's points when found, `hands` those of the hands (21, 2 each). `headless`: the photo begins
-    below the head, whatever the pose says about it.
+    below the head, whatever the pose says about it. `near_head` (h, w) is the silhouette around the head, seen from nearby.
     """
 
     points: F32
@@ -56,6 +56,7 @@ class Figure:
     mesh: F32 | None = None
     hands: tuple[F32, ...] = ()
     headless: bool = False
+    near_head: F32 | None = None
 
     def mid(self, one: int, two: int) -> F32:
         """The middle between two pose points."""

@@ -6,13 +6,16 @@ import cv2
 import numpy as np
 
 from outfitswap_desktop.core.arrays import F32
+from outfitswap_desktop.embedded.parse import colours
 from outfitswap_desktop.embedded.parse import parts as pt
+from outfitswap_desktop.embedded.parse.labelling import Labelling
 from outfitswap_desktop.embedded.parse.parts import BOTTOM, HAIR, SHOES, SKIN, TOP, Figure
-from outfitswap_desktop.embedded.parse.seeds import FACE_OVAL
+from outfitswap_desktop.embedded.parse.seeds import FACE_OVAL, Bool
 
 
-def protected_maps(figure: Figure, probability: F32, person: F32) -> dict[str, tuple[F32, float]]:
+def protected_maps(figure: Figure, state: Labelling, person: F32) -> dict[str, tuple[F32, float]]:
     """Soft map (h, w) and confidence of "head", "hair", "hands", "shoes"; what is not in the picture is left out."""
+    probability = state.probability
     skin, hair, shoes = probability[SKIN], probability[HAIR], probability[SHOES]
     found: dict[str, tuple[F32, float]] = {}
     head = np.zeros(figure.size, np.float32) if figure.headless else _head(figure, skin, hair, person)
@@ -20,9 +23,7 @@ def protected_maps(figure: Figure, probability: F32, person: F32) -> dict[str, t
     if np.count_nonzero(head > 0.5) > 20:
         head = _solid(head)
         found["head"] = (head, min(0.98, 0.5 + 0.45 * seen) if figure.mesh is not None else 0.4 + 0.4 * seen)
-    hair_map = np.asarray(
-        hair * (pt.to_capsule(figure.size, figure.neck_base, figure.hips) < 2 * figure.unit), np.float32
-    )
+    hair_map = _hair(figure, state)
     if np.count_nonzero(hair_map > 0.5) > 0.002 * figure.unit**2:
         found["hair"] = (hair_map, 0.75)
     hands = _hands(figure, skin, person, cloth=probability[TOP] + probability[BOTTOM])
@@ -56,6 +57,53 @@ def _head(figure: Figure, skin: F32, hair: F32, person: F32) -> F32:
     near = (around < 0.10 * figure.unit) * np.maximum(skin, hair)
     above = figure.down() < -0.05
     return np.asarray(np.maximum(inside, np.maximum(skull, near) * above), np.float32)
+
+
+def _hair(figure: Figure, state: Labelling) -> F32:
+    """What is labelled hair; long hair that fell for skin, on the chest and in hair's colours; and around the head whatever
+    the silhouette from nearby shows that is neither skin nor cloth.
+    """
+    skin, hair = state.probability[SKIN], state.probability[HAIR]
+    result = hair * (pt.to_capsule(figure.size, figure.neck_base, figure.hips) < 2 * figure.unit)
+    if figure.headless or not np.any(hair > 0.5):
+        return np.asarray(result, np.float32)
+    like = _like_hair(figure, state)
+    arms = np.full(figure.size, np.inf, np.float32)
+    for name, start, end in pt.LIMBS:
+        if name == "forearm":
+            arms = np.minimum(arms, pt.to_capsule(figure.size, figure.points[start], figure.points[end]))
+    strands = (state.smooth(np.asarray(like * (skin + hair), np.float32)) > 0.5) & (arms > 0.3 * figure.unit)
+    strands &= (figure.down() > -0.2) & (figure.down() < 1.0)
+    result = np.maximum(result, 0.8 * _touching(strands, hair > 0.5))
+    if figure.near_head is not None:
+        cloth = state.probability[TOP] + state.probability[BOTTOM]
+        ring = pt.head_distance(figure) < 0.5 * figure.unit
+        result = np.maximum(result, figure.near_head * ring * (1 - np.minimum(1, skin + cloth)))
+    return np.asarray(result, np.float32)
+
+
+def _like_hair(figure: Figure, state: Labelling) -> F32:
+    """Map (h, w) of 0 and 1: nearer to the colours of the hair on the head than to the face's, which the rounds of the
+    labelling may have mixed up further down.
+    """
+    around = pt.head_distance(figure)
+    hair = (state.probability[HAIR] > 0.7) & (around < 0.2 * figure.unit)
+    skin = (state.probability[SKIN] > 0.7) & (around < 0.02 * figure.unit)
+    result = np.zeros(figure.size, np.float32)
+    if min(np.count_nonzero(hair), np.count_nonzero(skin)) < 60:
+        return result
+    near = (state.probability[SKIN] + state.probability[HAIR] > 0.3) & state.near
+    values = state.lab[near]
+    one, two = colours.fit(state.lab[hair], 3), colours.fit(state.lab[skin], 3)
+    result[near] = one.log_likelihood(values) > two.log_likelihood(values)
+    return result
+
+
+def _touching(found: Bool, core: Bool) -> F32:
+    """The pieces of `found` that reach `core`, as a map of 0 and 1."""
+    _, labels = cv2.connectedComponents((found | core).astype(np.uint8))
+    kept = np.unique(labels[core])
+    return np.asarray(np.isin(labels, kept[kept > 0]) & found, np.float32)
 
 
 def _hands(figure: Figure, skin: F32, person: F32, *, cloth: F32) -> F32:

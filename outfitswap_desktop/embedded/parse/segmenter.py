@@ -107,6 +107,7 @@ class MediaPipeSegmenter:
         figure = Figure(pose.points, pose.seen, unit, frame.picture.shape[:2])
         figure = self._details(frame.picture, figure)
         figure = replace(figure, headless=chosen.face is None and _headless(figure, person))
+        figure = replace(figure, near_head=self._near_head(frame.picture, figure))
         part_map = parts.part_map(figure)
         prior = parts.label_prior(figure, part_map, person)
         samples = seeds.first_samples(figure, labelling.lab_of(frame.picture), person)
@@ -142,6 +143,15 @@ class MediaPipeSegmenter:
             if cut is not None:
                 hands += [cut.to_photo(hand) for hand in self._solutions.hands(cut.picture)]
         return replace(figure, mesh=mesh, hands=tuple(hands))
+
+    def _near_head(self, picture: RGB, figure: Figure) -> F32 | None:
+        """The silhouette in an enlarged cut around the head: it shows dark hair before a dark wall, the whole's does not."""
+        centre, wide, tall, _ = parts.head_ellipse(figure)
+        cut = None if figure.headless else _square(picture, centre, 2.2 * max(wide, tall))
+        if cut is None:
+            return None
+        h, w = figure.size
+        return cut.spread(self._solutions.selfie(cut.picture), box=(0, 0, w, h), size=(w, h))
 
 
 def _square(picture: RGB, centre: F32, half: float) -> Frame | None:
@@ -195,7 +205,7 @@ def _frame_box(chosen: Candidate, look_shape: tuple[int, ...], scale: float) -> 
 
 
 def _protected(photo: RGB, reading: Reading) -> tuple[ProtectedArea, ...]:
-    maps = protect.protected_maps(reading.figure, reading.state.probability, reading.person)
+    maps = protect.protected_maps(reading.figure, reading.state, reading.person)
     areas = []
     for name, (soft, confidence) in maps.items():
         mask = refine.full_mask(photo, reading.frame, soft, exact=False)
