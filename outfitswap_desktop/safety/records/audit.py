@@ -32,6 +32,9 @@ ANCHOR_EVERY: Final = 16
 ANCHOR_SECONDS: Final = 30.0
 """The key store hears of the newest entry at the first write of a process, after so many entries or seconds, and at close."""
 
+NEWEST: Final = f"SELECT {ROW} FROM log INDEXED BY log_{{column}} WHERE {{column}} = ? ORDER BY seq DESC LIMIT 1"
+"""The newest entry by one of its columns; without the hint SQLite would look through all of them from the end."""
+
 T = TypeVar("T")
 
 
@@ -239,9 +242,7 @@ class AuditLog:
         with self._lock, self.reading() as connection:
             if connection is None:
                 return None
-            row = connection.execute(
-                f"SELECT {ROW} FROM log WHERE {column} = ? ORDER BY seq DESC LIMIT 1", (value,)
-            ).fetchone()
+            row = connection.execute(NEWEST.format(column=column), (value,)).fetchone()
             return None if row is None else Row.read(row)
 
     def is_genuine(self, row: Row) -> bool:

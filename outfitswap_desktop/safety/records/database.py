@@ -168,7 +168,7 @@ def make_tables(connection: sqlite3.Connection) -> None:
                 connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute("COMMIT")
         except BaseException:
-            if connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             raise
     check_tables(connection)

@@ -137,7 +137,8 @@ def _stored(path: Path, what: str) -> Stored:
         return Stored(path.name, what, "file", size)
     counts = [0, 0]
     with contextlib.suppress(sqlite3.Error):
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)
         try:
             for number, query in enumerate(("log", "consents WHERE photo IS NOT NULL")):
                 counts[number] = int(connection.execute(f"SELECT count(*) FROM {query}").fetchone()[0])

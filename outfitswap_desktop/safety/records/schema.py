@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -13,6 +15,9 @@ MOST_BYTES: Final = 131_072
 
 MOST_DEPTH: Final = 6
 """How deep the documents of a root's subjects may be nested."""
+
+PRINT_SIDE: Final = 192
+"""Most places along a side of a subject's print of folds, whose signs are the one text in such a document."""
 
 STAGES: Final = frozenset({"source", "request", "plan", "output", "encode", "export"})
 OUTCOMES: Final = frozenset({"passed", "refused", "failed", "cancelled"})
@@ -121,17 +126,33 @@ def _size(value: Any) -> bool:
 
 
 def _numbers_only(value: Any, depth: int = 0) -> bool:
-    """Whether a document holds numbers, flags and None alone, in lists and in tables with plain words as keys."""
+    """Whether a document holds numbers, flags and None alone (and a print of folds), in lists and in tables with plain keys."""
     if value is None or isinstance(value, bool) or _number(value):
         return True
     if depth >= MOST_DEPTH:
         return False
     if isinstance(value, Mapping):
+        if set(value) == {"size", "signs"}:
+            return _print_of_folds(value["size"], value["signs"])
         return all(
             isinstance(key, str) and _KEY.fullmatch(key) is not None and _numbers_only(one, depth + 1)
             for key, one in value.items()
         )
     return isinstance(value, list | tuple) and all(_numbers_only(one, depth + 1) for one in value)
+
+
+def _print_of_folds(size: Any, signs: Any) -> bool:
+    """Whether `signs` is what people.folds writes and no other text: packed pairs of bits, 0..2, one for each place."""
+    if not _size(size) or max(size) > PRINT_SIDE or not isinstance(signs, str):
+        return False
+    count = -(-size[0] * size[1] // 4)
+    reader = zlib.decompressobj()
+    try:
+        packed = reader.decompress(base64.b64decode(signs, validate=True), count + 1)
+    except (ValueError, zlib.error):
+        return False
+    ended = reader.eof and not reader.unused_data and len(packed) == count
+    return ended and not any(byte & byte >> 1 & 0x55 for byte in packed)
 
 
 def _subjects(value: Any) -> bool:

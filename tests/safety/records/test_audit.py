@@ -874,6 +874,227 @@ def test_reading_waits_for_nobody(ledger, folder, reopen):
         assert reopen().verify().ok
 
 
+def test_reading_where_nothing_can_be_written(ledger, folder, reopen, monkeypatch):
+    filled(ledger)
+    real = database._connect
+
+    def connect(address):
+        if "mode=rw" in address:
+            raise sqlite3.OperationalError("unable to open database file")
+        return real(address)
+
+    monkeypatch.setattr(database, "_connect", connect)
+    assert reopen().verify().ok
+    (folder / SAFETY / "audit.db-wal").write_bytes(b"")
+    assert reopen().verify().problems == ("unreachable",), "what is in a WAL cannot be left out"
+
+
+def test_two_programs_make_the_tables_at_once(folder, monkeypatch):
+    (folder / SAFETY).mkdir(parents=True)
+    database.open_writable(file_of(folder)).close()
+    real = database._tables
+    answers = iter([set()])
+    monkeypatch.setattr(database, "_tables", lambda connection: next(answers, real(connection)))
+    connection = database.open_writable(file_of(folder))
+    assert real(connection) == set(database.SCHEMA)
+    connection.close()
+
+
+def test_tables_that_cannot_be_made_leave_none(folder, monkeypatch):
+    monkeypatch.setattr(database, "SCHEMA", (*database.SCHEMA, "CREATE TABLE log (x INTEGER) STRICT"))
+    with pytest.raises(NotAvailable):
+        ledger_with(folder).log(event())
+    monkeypatch.undo()
+    with opened(folder) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+
+
+def test_a_file_that_another_program_holds_alone(folder, monkeypatch):
+    (folder / SAFETY).mkdir(parents=True)
+    with opened(folder) as other:
+        other.execute("CREATE TABLE x (y)")
+        other.execute("DROP TABLE x")
+        other.execute("BEGIN EXCLUSIVE")
+        monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+        started = time.monotonic()
+        with pytest.raises(NotAvailable) as refusal:
+            ledger_with(folder).log(event())
+        assert time.monotonic() - started < 5
+        assert refusal.value.reason == "audit_unavailable"
+        other.execute("ROLLBACK")
+    with contextlib.closing(ledger_with(folder)) as ledger:
+        assert ledger.log(event()) == 2
+
+
+class Busy:
+    """A connection whose file others hold for some tries, or that fails for another reason."""
+
+    def __init__(self, tries, code=sqlite3.SQLITE_BUSY):
+        self.tries, self.code = tries, code
+
+    def execute(self, statement):
+        assert statement == "PRAGMA journal_mode = WAL"
+        if self.tries:
+            self.tries -= 1
+            problem = sqlite3.OperationalError("locked")
+            problem.sqlite_errorcode = self.code
+            raise problem
+
+
+def test_the_switch_to_wal_waits_its_turn(monkeypatch):
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.3)
+    database._to_wal(Busy(3))
+    database._to_wal(Busy(1, sqlite3.SQLITE_BUSY | 0x200))
+    with pytest.raises(sqlite3.OperationalError):
+        database._to_wal(Busy(10_000))
+    with pytest.raises(sqlite3.OperationalError):
+        database._to_wal(Busy(1, sqlite3.SQLITE_READONLY))
+
+
+def test_what_is_looked_up_is_found_by_an_index(ledger):
+    ledger.log(event())
+    for column in ("ref", "result", "pixels", "mark"):
+        with ledger.audit.reading() as connection:
+            plan = connection.execute(
+                f"EXPLAIN QUERY PLAN {audit_module.NEWEST.format(column=column)}", (b"x",)
+            ).fetchone()[3]
+        assert f"INDEX log_{column}" in plan
+
+
+def test_only_the_file_that_was_looked_at_is_moved_aside(ledger, folder, monkeypatch):
+    filled(ledger)
+    file = file_of(folder)
+    database.move_aside(file, (0, 0))
+    database.move_aside(file, None)
+    assert not database.has_damaged(file)
+
+    def stuck(self, target):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(database.Path, "replace", stuck)
+    with pytest.raises(NotAvailable):
+        database.move_aside(file, database.identity(file))
+
+
+def test_work_that_finds_damage_twice_gives_up(ledger, folder):
+    ledger.log(event())
+    runs = []
+
+    def damaged(writer):
+        runs.append(1)
+        raise database.ForeignTablesError("x")
+
+    with pytest.raises(database.LogDamagedError):
+        ledger.audit.write(damaged)
+    assert len(runs) == 2
+    assert len(list((folder / SAFETY).glob("audit.db.damaged-????????"))) == 1
+
+
+def test_in_memory_nothing_is_moved_aside(clock):
+    with Ledger(None, clock=clock, find_backend=none_there) as ledger:
+
+        def damaged(writer):
+            raise database.ForeignTablesError("x")
+
+        with pytest.raises(NotAvailable):
+            ledger.audit.write(damaged)
+
+
+def test_an_old_time_in_the_middle_prunes_nothing(ledger, clock, folder, reopen):
+    filled(ledger)
+    with opened(folder) as connection:
+        connection.execute("UPDATE log SET at = 5 WHERE seq = 3")
+    with reopen() as other:
+        assert other.audit.prune() == 0
+        assert other.verify().first_bad == 3
+
+
+def test_closing_over_an_emptied_log(ledger, folder):
+    ledger.log(event())
+    with opened(folder) as connection:
+        connection.execute("DELETE FROM log")
+        connection.execute("DELETE FROM heads")
+    ledger.close()
+    assert anchored(folder) == 2
+    assert not ledger.verify().ok
+
+
+def test_a_check_sees_the_entry_change_that_it_stopped_at(ledger, folder, reopen):
+    filled(ledger)
+    other = reopen()
+    assert other.audit.check().ok
+    with opened(folder) as connection:
+        connection.execute("UPDATE log SET hash = zeroblob(32) WHERE seq = 6")
+    seen = other.audit.check()
+    assert seen.damaged
+    assert seen.first_bad == 6
+
+
+def test_the_oldest_part_cannot_be_taken_away_whole(ledger, folder, reopen):
+    filled(ledger)
+    (folder / SAFETY / KEY_FILE).unlink()
+    with reopen() as other:
+        filled(other)
+    with opened(folder) as connection:
+        connection.execute("DELETE FROM log WHERE segment = 1")
+        connection.execute("DELETE FROM heads WHERE segment = 1")
+    seen = reopen().verify()
+    assert "missing" in seen.problems
+    assert seen.first_bad == 1
+
+
+def test_a_part_in_the_middle_cannot_be_taken_away(ledger, folder, reopen):
+    filled(ledger)
+    for _ in range(2):
+        (folder / SAFETY / KEY_FILE).unlink()
+        with reopen() as other:
+            filled(other)
+    with opened(folder) as connection:
+        connection.execute("DELETE FROM heads WHERE segment = 2")
+    seen = reopen().verify()
+    assert {"missing", "out_of_place"} <= set(seen.problems)
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b"\xff", b"{", b'{"kind":"decision"}', b'{"kind":"segment"}', b'{"kind":"segment","reason":"x"}']
+)
+def test_a_beginning_that_is_none(ledger, folder, reopen, body):
+    filled(ledger)
+    with opened(folder) as connection:
+        connection.execute("UPDATE log SET body = ? WHERE seq = 1", (body,))
+    seen = reopen().verify()
+    assert seen.first_bad == 1
+    assert "edited" in seen.problems
+
+
+def test_rows_that_break_the_rules_of_their_table_are_unreadable(ledger):
+    ledger.log(event())
+    loose = sqlite3.connect(":memory:")
+    for statement in database.SCHEMA:
+        if "TABLE" in statement:
+            loose.execute(statement.replace(" NOT NULL", "").replace(") STRICT", ")"))
+    with ledger.audit.reading() as connection:
+        for head in connection.execute("SELECT * FROM heads"):
+            loose.execute("INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?)", head)
+        for row in connection.execute("SELECT * FROM log"):
+            loose.execute(f"INSERT INTO log VALUES ({', '.join('?' * 10)})", row)
+    known = ledger.keys.known()
+    assert audit_module.examine(loose, known, ledger.keys.anchor()).ok
+    loose.execute("UPDATE log SET hash = NULL WHERE seq = 1")
+    assert audit_module.examine(loose, known, ledger.keys.anchor()).problems == ("unreadable",)
+    loose.close()
+
+
+def test_a_folder_that_cannot_be_made_is_told(folder, monkeypatch):
+    def denied(self, *arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(database.Path, "mkdir", denied)
+    with pytest.raises(NotAvailable) as refusal:
+        ledger_with(folder).log(event())
+    assert refusal.value.reason == "audit_unavailable"
+
+
 # --- the report ---
 
 

@@ -1,8 +1,11 @@
 """The log takes numbers, hashes and known words, and nothing that could be a picture, a prompt, a name or a path."""
 
+import base64
 import json
 import types
+import zlib
 
+import numpy as np
 import pytest
 
 from outfitswap_desktop.safety import detectors, stages
@@ -182,6 +185,50 @@ def test_a_root_is_numbers():
         schema.check({**released(), "mark": "00" * 5}, kinds=schema.OWN)
     with pytest.raises(schema.EventRefusedError):
         schema.check({**released(), "root": [ROOT]}, kinds=schema.OWN)
+
+
+def signs(codes: bytes) -> str:
+    return base64.b64encode(zlib.compress(codes)).decode()
+
+
+def test_a_print_of_folds_is_the_one_text_and_is_what_it_says():
+    def fits(**document):
+        try:
+            schema.check(released(subjects=[{"folds": document}]), kinds=schema.OWN)
+        except schema.EventRefusedError:
+            return False
+        return True
+
+    good = bytes([0b10010010, 0b00000101])
+    assert fits(size=[4, 2], signs=signs(good))
+    assert fits(size=[3, 2], signs=signs(good)), "the last byte may be filled up"
+    assert fits(size=[192, 192], signs=signs(bytes(192 * 48)))
+    assert not fits(size=[4, 3], signs=signs(good)), "a byte too few"
+    assert not fits(size=[4, 1], signs=signs(good)), "a byte too many"
+    assert not fits(size=[193, 4], signs=signs(bytes(193)))
+    assert not fits(size=[4], signs=signs(good))
+    assert not fits(size=[4, 2], signs=good)
+    assert not fits(size=[4, 2], signs="Anna Smith")
+    assert not fits(size=[4, 2], signs="QW5uYQ==")
+    assert not fits(size=[4, 2], signs=signs(good) + "!")
+    assert not fits(size=[4, 2], signs=base64.b64encode(zlib.compress(good) + b"Anna").decode())
+    assert not fits(size=[4, 2], signs=base64.b64encode(zlib.compress(good)[:-2]).decode())
+    assert not fits(size=[4, 2], signs=signs(good), name=1)
+    assert not fits(signs=signs(good))
+    for place in range(4):
+        assert not fits(size=[4, 2], signs=signs(bytes([3 << 2 * place, 0]))), "3 is no sign"
+        assert fits(size=[4, 2], signs=signs(bytes([2 << 2 * place, 1 << 2 * place])))
+
+
+def test_a_subject_as_it_is_written_fits(astronaut):
+    """The real document, of a person outlined by hand."""
+    subject = pytest.importorskip("outfitswap_desktop.safety.people.subject")
+    outline = np.zeros(astronaut.shape[:2], np.uint8)
+    outline[20:, 60:460] = 255
+    document = subject.Subject.from_outline(astronaut, outline).as_json()
+    assert document["folds"] is None or "signs" in document["folds"]
+    schema.check(released(subjects=[json.loads(json.dumps(document))]), kinds=schema.OWN)
+    assert len(schema.canonical(document)) < schema.MOST_BYTES / 4
 
 
 def test_the_canonical_text_is_one_and_limited():
