@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outfitswap_desktop.core.arrays import F32, RGB
+from outfitswap_desktop.core.regions import Box
 from outfitswap_desktop.errors import NotAvailable
 
 THREADS: Final = 2
@@ -64,6 +65,12 @@ LABELS: Final = (
     "BUTTOCKS_COVERED",
 )
 """NudeNet's classes in the order of its output."""
+
+BOX_FLOOR: Final = 0.05
+"""Boxes under this score are not told; far below every limit that is drawn on one."""
+
+BOX_OVERLAP: Final = 0.45
+"""Of two boxes of one class whose intersection is over this share of their union, the higher score stays (the wheel's)."""
 
 _MEAN_BGR: Final = (104.0, 117.0, 123.0)
 _NSFW_SIDE: Final = 256
@@ -131,8 +138,25 @@ def _probabilities(values: NDArray[Any], shape: tuple[int, ...], what: str) -> F
     return values.astype(np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One found body part: a label of LABELS, its score 0..1 and its box (x0, y0, x1, y1) in pixels of the look."""
+
+    label: str
+    score: float
+    box: Box
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BodyPartReading:
+    """One pass over some looks: the highest score of every class over all of them, and the boxes of each look."""
+
+    scores: dict[str, float]
+    boxes: tuple[tuple[Detection, ...], ...]
+
+
 class BodyPartDetector:
-    """NudeNet: the highest score of each of LABELS in a picture. Loads its weights at construction."""
+    """NudeNet: the highest score of each of LABELS in a picture, and where. Loads its weights at construction."""
 
     def __init__(self) -> None:
         self._session = _session(BODY_PARTS)
@@ -144,6 +168,20 @@ class BodyPartDetector:
         Every anchor counts with every class (no suppression, no winner per anchor): never less than the wheel's own
         reading. Raises ValueError on an answer that is not a table of probabilities.
         """
+        return _highest(self._answer(looks, side))
+
+    def boxes(self, looks: Sequence[RGB], side: int) -> tuple[tuple[Detection, ...], ...]:
+        """Per look its detections from BOX_FLOOR on, highest first, after suppression class by class; see `scores`."""
+        return self.read(looks, side).boxes
+
+    def read(self, looks: Sequence[RGB], side: int) -> BodyPartReading:
+        """`scores` and `boxes` from one pass of the network."""
+        answer = self._answer(looks, side)
+        found = (_detections(table, look.shape, side) for table, look in zip(answer, looks, strict=True))
+        return BodyPartReading(_highest(answer), tuple(found))
+
+    def _answer(self, looks: Sequence[RGB], side: int) -> F32:
+        """The network's table (looks, 4 + classes, anchors): centre, breadth and height in letterbox pixels, scores 0..1."""
         if not looks:
             raise ValueError("there is nothing to look at")
         batch = np.stack([letterbox(look, side) for look in looks])
@@ -153,8 +191,45 @@ class BodyPartDetector:
             raise ValueError(f"NudeNet answered in the shape {answer.shape}")
         if not np.isfinite(answer).all():
             raise ValueError("NudeNet answered with numbers that are not finite")
-        best = _probabilities(answer[:, 4:], (len(looks), len(LABELS), anchors), "NudeNet").max(axis=(0, 2))
-        return {label: float(score) for label, score in zip(LABELS, best, strict=True)}
+        _probabilities(answer[:, 4:], (len(looks), len(LABELS), anchors), "NudeNet")
+        return np.asarray(answer, np.float32)
+
+
+def _highest(answer: F32) -> dict[str, float]:
+    best = answer[:, 4:].max(axis=(0, 2))
+    return {label: float(score) for label, score in zip(LABELS, best, strict=True)}
+
+
+def _detections(table: F32, shape: tuple[int, ...], side: int) -> tuple[Detection, ...]:
+    """The boxes of one look of `shape` (H, W, 3) from its `table` (4 + classes, anchors), whole pixels, clipped to it."""
+    height, width = shape[:2]
+    scale = max(height, width) / side
+    found: list[Detection] = []
+    for number, label in enumerate(LABELS):
+        kept = np.flatnonzero(table[4 + number] >= BOX_FLOOR)
+        order = kept[np.argsort(-table[4 + number, kept], kind="stable")]
+        x, y, w, h = table[:4, order]
+        corners = np.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], axis=1) * scale
+        sides = np.array([width, height, width, height], np.float32)
+        corners = np.clip(corners, 0, sides)
+        for index in _unsuppressed(np.asarray(corners, np.float32)):
+            x0, y0, x1, y1 = (float(value) for value in corners[index])
+            box = (int(np.floor(x0)), int(np.floor(y0)), int(np.ceil(x1)), int(np.ceil(y1)))
+            found.append(Detection(label, float(table[4 + number, order[index]]), box))
+    return tuple(sorted(found, key=lambda one: -one.score))
+
+
+def _unsuppressed(corners: F32) -> list[int]:
+    """Indices of the boxes (n, 4), best first, that no better one overlaps by more than BOX_OVERLAP."""
+    areas = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
+    kept: list[int] = []
+    for index, one in enumerate(corners):
+        others = corners[kept]
+        low, high = np.maximum(others[:, :2], one[:2]), np.minimum(others[:, 2:], one[2:])
+        shared = np.clip(high - low, 0, None).prod(axis=1)
+        if not (shared > BOX_OVERLAP * (areas[kept] + areas[index] - shared)).any():
+            kept.append(index)
+    return kept
 
 
 class WholeImageDetector:
