@@ -1,0 +1,247 @@
+"""The deny lists as they are written under resources/policy/deny, read into entries that can be searched for.
+
+A file is `[category]` headings and terms between commas. `word*` matches any ending, `*word` any beginning, `a|b c|d` every
+combination (`_` is a space inside an alternative), `a .. b` a few words between, `a ~ b` the same in either order, `{n}` a number
+below twenty (`{t}`: from 8 on), `$name` the alternatives that a `[=name]` heading lists. `[small numbers]` are the language's words for 1 to 7,
+`[numbers]` for 8 to 19.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from outfitswap_desktop.errors import NotAvailable
+from outfitswap_desktop.paths import resources_dir
+from outfitswap_desktop.safety.prompt import glyphs
+from outfitswap_desktop.safety.prompt.answer import DENIED
+from outfitswap_desktop.safety.prompt.forms import fold
+
+NUMBER: Final = "\ue000"
+"""Stands for a number from 8 to 19 in keys and texts; typed by a user it is a separator."""
+SMALL_NUMBER: Final = "\ue001"
+"""The same for a number below 8."""
+
+FOLDER: Final = "policy/deny"
+NUMBERS: Final = "numbers"
+SMALL_NUMBERS: Final = "small numbers"
+ENGLISH: Final = "en"
+_CLITICS: Final = {
+    "arabic": ("", "ال", "و", "ب", "ل", "ف", "ك", "وال", "بال", "لل", "فال"),
+    "hebrew": ("", "ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "שה", "מה", "וב", "ול"),
+}
+_SCRIPT: Final = re.compile(
+    "(?P<arabic>[\u0600-\u06ff])|(?P<hebrew>[\u0590-\u05ff])|(?P<indic>[\u0900-\u0dff])|(?P<korean>[\uac00-\ud7af])"
+    "|(?P<spaceless>[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff])"
+)
+_SHORT: Final = 4
+"""Letters from which on an Arabic, Hebrew or Indic word is looked for inside longer ones too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One term as listed. `samples` are texts it stands for, one per alternative, without stars."""
+
+    category: str
+    written: str
+    language: str
+    samples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A folded string to look for: `left` and `right` say whether a word must begin and end there.
+
+    `pair` is -1, or the number of the pair of which this is side 0 or 1; `swaps` where the sides may change places.
+    """
+
+    text: str
+    written: str
+    term: int
+    left: bool
+    right: bool
+    pair: int = -1
+    side: int = 0
+    swaps: bool = False
+    english: bool = False
+
+
+@dataclass(slots=True)
+class Lists:
+    """All lists: `terms`, the `keys` that point into them, and `numbers`, the folded number words and what stands for them."""
+
+    terms: list[Term] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
+    numbers: dict[str, str] = field(default_factory=dict)
+    pairs: int = 0
+
+
+def sections(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """The `[headings]` of a list file with their comma-separated entries; raises NotAvailable ("policy_broken")."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise broken(path.name, str(problem)) from problem
+    heading, entries = "", list[str]()
+    for line in (line.strip() for line in lines):
+        if line.startswith("[") and line.endswith("]"):
+            if heading:
+                yield heading, entries
+            heading, entries = line[1:-1], []
+        elif line and not line.startswith("#"):
+            if not heading:
+                raise broken(path.name, "an entry before the first heading")
+            entries += [entry.strip() for entry in line.split(",") if entry.strip()]
+    if heading:
+        yield heading, entries
+
+
+def broken(name: str, why: str) -> NotAvailable:
+    """The error for a list that cannot be used: without the lists nothing is allowed."""
+    return NotAvailable(
+        f"The list {name} of the prompt policy cannot be used: {why}.",
+        reason="policy_broken",
+        hint="Install the program again; without its lists no prompt is allowed.",
+    )
+
+
+def list_files() -> tuple[Path, ...]:
+    """The files of the deny lists, by name; raises NotAvailable when there is none."""
+    files = tuple(sorted((resources_dir() / FOLDER).glob("*.txt")))
+    if not files:
+        raise broken(FOLDER, "there is no file in it")
+    return files
+
+
+def read() -> Lists:
+    """All lists; raises NotAvailable ("policy_broken") for a missing folder, an unknown heading or an unknown `$name`."""
+    lists = Lists()
+    for path in list_files():
+        _read_file(path, lists)
+    seen = {term.category for term in lists.terms}
+    if seen != set(DENIED):
+        raise broken(FOLDER, f"nothing is listed for {', '.join(sorted(set(DENIED) - seen))}")
+    return lists
+
+
+def _read_file(path: Path, lists: Lists) -> None:
+    macros: dict[str, str] = {}
+    numbers: list[str] = []
+    for heading, entries in sections(path):
+        if heading.startswith("="):
+            macros[heading[1:]] = "|".join(_alternatives(entry, macros, path) for entry in entries)
+        elif heading in (NUMBERS, SMALL_NUMBERS):
+            numbers += entries
+            sign = NUMBER if heading == NUMBERS else SMALL_NUMBER
+            lists.numbers |= {fold(word): sign for word in entries if not _is_spaceless(word)}
+        elif heading in DENIED:
+            for entry in entries:
+                _add(entry, heading, path.stem, macros=macros, numbers=numbers, lists=lists, path=path)
+        else:
+            raise broken(path.name, f"unknown heading {heading}")
+
+
+def _alternatives(entry: str, macros: dict[str, str], path: Path) -> str:
+    def value(found: re.Match[str]) -> str:
+        if found.group(1) not in macros:
+            raise broken(path.name, f"${found.group(1)} is not defined")
+        return macros[found.group(1)]
+
+    return re.sub(r"\$(\w+)", value, entry).replace(" ", "_") if "|" not in entry and ".." not in entry else entry
+
+
+def _add(
+    entry: str, category: str, language: str, *, macros: dict[str, str], numbers: list[str], lists: Lists, path: Path
+) -> None:
+    written = re.sub(r"\$(\w+)", lambda found: _macro(found.group(1), macros, path), entry)
+    sides = [_expanded(side) for side in re.split(r" (?:\.\.|~) ", written)]
+    if len(sides) > 2 or not all(sides):
+        raise broken(path.name, f"{entry!r} cannot be read")
+    index = len(lists.terms)
+    lists.terms.append(Term(category, entry, language, tuple(_samples(sides, numbers))))
+    if len(sides) == 2:
+        _add_pair(sides, index, language, lists=lists, swaps=" ~ " in written)
+        return
+    for phrase in sides[0]:
+        head, star, rest = phrase.partition("* ")
+        if star:
+            _add_pair([[f"{head}*"], [rest]], index, language, lists=lists, swaps=False)
+            continue
+        for text in _with_numbers(phrase, numbers):
+            for key, left, right in _keys(text, language):
+                lists.keys.append(Key(key, phrase, index, left, right, english=language == ENGLISH))
+
+
+def _add_pair(sides: list[list[str]], term: int, language: str, *, lists: Lists, swaps: bool) -> None:
+    for number, side in enumerate(sides):
+        for phrase in side:
+            for key, left, right in _keys(phrase, language):
+                lists.keys.append(Key(key, phrase, term, left, right, lists.pairs, number, swaps))
+    lists.pairs += 1
+
+
+def _macro(name: str, macros: dict[str, str], path: Path) -> str:
+    if name not in macros:
+        raise broken(path.name, f"${name} is not defined")
+    return macros[name]
+
+
+def _expanded(side: str) -> list[str]:
+    words = [word.split("|") for word in side.split()]
+    return [" ".join(choice).replace("_", " ") for choice in itertools.product(*words)]
+
+
+def _is_spaceless(text: str) -> bool:
+    return any(glyphs.writing(char) == 1 for char in text)
+
+
+def _with_numbers(phrase: str, numbers: list[str]) -> list[str]:
+    if "{n}" not in phrase:
+        return [phrase.replace("{t}", NUMBER)]
+    if _is_spaceless(phrase):
+        return [phrase.replace("{n}", each) for each in (NUMBER, SMALL_NUMBER, *numbers)]
+    return [phrase.replace("{n}", each) for each in (NUMBER, SMALL_NUMBER)]
+
+
+def _samples(sides: list[list[str]], numbers: list[str]) -> Iterator[str]:
+    for at in range(max(len(side) for side in sides)):
+        chosen = " ".join(side[at % len(side)] for side in sides)
+        yield chosen.replace("{n}", numbers[at % len(numbers)] if numbers else "5").replace("{t}", "15").replace("*", "")
+
+
+@cache
+def _keys(phrase: str, language: str) -> tuple[tuple[str, bool, bool], ...]:
+    return tuple(_made_keys(phrase, language))
+
+
+def _made_keys(phrase: str, language: str) -> Iterator[tuple[str, bool, bool]]:
+    left, right = not phrase.startswith("*"), not phrase.endswith("*")
+    bare = phrase.strip("*").replace("*", "")
+    for sign in (NUMBER, SMALL_NUMBER):
+        if sign in bare:
+            parts = [fold(part) for part in bare.split(sign)]
+            yield f" {sign} ".join(parts).strip(" "), True, not _is_spaceless(bare) and right
+            return
+    text = fold(bare)
+    script = _SCRIPT.search(bare)
+    kind = script.lastgroup if script else None
+    long = len(text) >= _SHORT
+    if kind == "spaceless" or (kind == "korean" and len(text) > 1):
+        left = right = False
+    elif kind in _CLITICS:
+        if long:
+            left = right = False
+        else:
+            yield from ((fold(clitic) + text, left, right) for clitic in _CLITICS[kind])
+            return
+    elif kind == "indic" and long:
+        right = False
+    if text:
+        yield text, left, right
+    if language == ENGLISH and right and text[-1].isalpha():
+        yield text + ("es" if text.endswith(("s", "x", "z", "ch", "sh")) else "s"), left, right
