@@ -33,7 +33,7 @@ ANCHOR_SECONDS: Final = 30.0
 """The key store hears of the newest entry at the first write of a process, after so many entries or seconds, and at close."""
 
 NEWEST: Final = f"SELECT {ROW} FROM log INDEXED BY log_{{column}} WHERE {{column}} = ? ORDER BY seq DESC LIMIT 1"
-"""The newest entry by one of its columns; without the hint SQLite would look through all of them from the end."""
+"""The newest entry by one of its columns; the hint makes it an error, not a slow answer, if the index could not be used."""
 
 T = TypeVar("T")
 
@@ -179,10 +179,12 @@ class AuditLog:
     def _prune(self, writer: Writer, before: int) -> int:
         connection = writer.connection
         young = connection.execute("SELECT min(seq) FROM log WHERE at >= ?", (before,)).fetchone()[0]
-        to = writer.head.seq if young is None else young - 1
-        row = read_row(connection, to)
-        if row is None:
+        end = writer.head.seq + 1 if young is None else young
+        stored = connection.execute(f"SELECT {ROW} FROM log WHERE seq < ? ORDER BY seq DESC LIMIT 1", (end,)).fetchone()
+        if stored is None:
             return 0
+        row = Row.read(stored)
+        to = row.seq
         seen = examine(connection, self._known(connection), Anchor(row.seq, row.hash, row.at))
         whole = not seen.damaged or (seen.first_bad is not None and seen.first_bad > to)
         count = int(connection.execute("SELECT count(*) FROM log WHERE seq <= ?", (to,)).fetchone()[0])
@@ -196,10 +198,10 @@ class AuditLog:
 
     def _has_older(self, before: int) -> bool:
         with self.reading() as connection:
-            return (
-                connection is not None
-                and connection.execute("SELECT 1 FROM log WHERE at < ? LIMIT 1", (before,)).fetchone() is not None
-            )
+            if connection is None:
+                return False
+            oldest = connection.execute("SELECT at FROM log ORDER BY seq LIMIT 1").fetchone()
+            return oldest is not None and int(oldest[0]) < before
 
     # Reading
 

@@ -43,11 +43,11 @@ class Row:
 
     def sealed(self, secret: Secret) -> Row:
         """The same with its seal."""
-        return replace(self, mac=secret.mac(*self._parts()))
+        return replace(self, mac=secret.mac(b"entry", self._sealed_text()))
 
     def is_sealed_by(self, secret: Secret) -> bool:
         """Whether the seal is that of `secret` over all of the row."""
-        return same(self.mac, secret.mac(*self._parts()))
+        return same(self.mac, secret.mac(b"entry", self._sealed_text()))
 
     def follows(self, prev: bytes) -> bool:
         """Whether the hash is the right one behind `prev`."""
@@ -60,9 +60,11 @@ class Row:
             *(self.ref, self.result, self.pixels, self.mark),
         )
 
-    def _parts(self) -> tuple[bytes, ...]:
-        looked_up = (part for value in (self.ref, self.result, self.pixels, self.mark) for part in _optional(value))
-        return (b"entry", *(_number(value) for value in (self.seq, self.segment, self.at)), self.hash, *looked_up)
+    def _sealed_text(self) -> bytes:
+        """All that the seal covers, unambiguous: three numbers, then each column with its length, or "-" for none."""
+        columns = (self.hash, self.ref, self.result, self.pixels, self.mark)
+        texts = [b"-" if value is None else b"%d:%b" % (len(value), value) for value in columns]
+        return b"%d %d %d " % (self.seq, self.segment, self.at) + b",".join(texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +121,3 @@ def same(a: bytes, b: bytes) -> bool:
 
 def _number(value: int) -> bytes:
     return value.to_bytes(8, "big", signed=True)
-
-
-def _optional(value: bytes | None) -> tuple[bytes, bytes]:
-    """Tells None from nothing."""
-    return (b"\0", b"") if value is None else (b"\1", value)

@@ -1000,6 +1000,25 @@ def test_in_memory_nothing_is_moved_aside(clock):
             ledger.audit.write(damaged)
 
 
+def test_pruning_that_another_program_has_done_already(ledger):
+    ledger.log(event())
+    assert ledger.audit.write(lambda writer: ledger.audit._prune(writer, 5)) == 0
+    assert ledger.verify().ok
+
+
+def test_a_gap_does_not_stop_pruning(ledger, clock, folder, reopen):
+    filled(ledger)
+    clock.seconds += 200 * DAY
+    with reopen() as other:
+        filled(other)
+    with opened(folder) as connection:
+        connection.execute("DELETE FROM log WHERE seq = 6")
+    clock.seconds += 200 * DAY
+    with reopen() as other:
+        assert other.audit.prune() == 5
+        assert other.verify().damaged
+
+
 def test_an_old_time_in_the_middle_prunes_nothing(ledger, clock, folder, reopen):
     filled(ledger)
     with opened(folder) as connection:
