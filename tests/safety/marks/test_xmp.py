@@ -102,6 +102,21 @@ def test_what_was_said_before_is_replaced(body):
         assert (kept in rest) == (kept in packet(body))
 
 
+@pytest.mark.parametrize("gone", [
+    f"<I:DigitalSourceType>{CAMERA}</I:DigitalSourceType>", "<I:DigitalSourceType></I:DigitalSourceType >", "<I:DigitalSourceType/>",
+    "<I:DigitalSourceType rdf:resource='a>b' />", "<o:Any><rdf:Bag><rdf:li>a</rdf:li></rdf:Bag></o:Any>", "<t:provenance>x</t:provenance>",
+])  # fmt: skip
+def test_nothing_of_a_property_stays_behind(gone):
+    made = xmp.marked(packet(described(f"<dc:a/>{gone}<dc:b/>")), result_id="r")
+    assert without_ours(made) == packet(described("<dc:a/><dc:b/>"))
+
+
+@pytest.mark.parametrize("gone", [f' I:DigitalSourceType="{CAMERA}"', "\n  o:Any = 'x>y'", ' t:provenance="u"'])
+def test_nothing_of_an_attribute_stays_behind(gone):
+    made = xmp.marked(packet(described("<dc:b/>", f' dc:a="1"{gone} dc:c="2"')), result_id="r")
+    assert without_ours(made) == packet(described("<dc:b/>", ' dc:a="1" dc:c="2"'))
+
+
 KEPT = {
     "nothing special": described("<dc:title>A &amp; B</dc:title>"),
     "nested source type": described(f"<I:ArtworkOrObject><rdf:Bag><rdf:li><rdf:Description><I:DigitalSourceType>{CAMERA}</I:DigitalSourceType></rdf:Description></rdf:li></rdf:Bag></I:ArtworkOrObject>"),
@@ -179,6 +194,14 @@ def test_a_damaged_packet_is_replaced(broken):
     assert not xmp.read(broken)
 
 
+def test_a_megabyte_is_read_and_not_a_byte_more():
+    said = described(f"<I:DigitalSourceType>{ONE}</I:DigitalSourceType>")
+    whole = packet(said + " " * ((1 << 20) - len(packet(said))))
+    assert len(whole) == 1 << 20
+    assert xmp.read(whole).valid
+    assert not xmp.read(whole + b" ").valid
+
+
 def test_depth_has_its_limit_at_a_hundred():
     def nested(levels):
         return packet(described("<dc:a>" * levels + "</dc:a>" * levels))
@@ -209,6 +232,7 @@ def test_room_is_made_by_dropping_padding_then_everything():
     full = xmp.marked(sized(room, 0), result_id="r")
     assert len(full) == xmp.MAX_BYTES
     assert without_ours(full) == sized(room, 0)
+    assert without_ours(xmp.marked(sized(room - 200, 100), result_id="r")) == sized(room - 200, 100), "exactly full"
     padded = xmp.marked(sized(room - 1, 3000), result_id="r")
     assert without_ours(padded) == sized(room - 1, 0).replace(end, b"\n" + end)
     assert xmp.marked(sized(room + 1, 0), result_id="r") == xmp.marked(None, result_id="r")
