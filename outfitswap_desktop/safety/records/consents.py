@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import sqlite3
 from collections.abc import Iterator
@@ -96,10 +97,13 @@ class Consents:
         if self._audit.check().damaged:
             return None
         now = _time(self._audit.now())
-        for stored in self._candidates(photo, perceptual):
-            consent = self._trusted(stored)
-            if consent is not None and consent.holds_at(now):
-                return consent
+        with contextlib.suppress(
+            TypeError, AttributeError, OverflowError, UnicodeError
+        ):  # a row of other types is no consent
+            for stored in self._candidates(photo, perceptual):
+                consent = self._trusted(stored)
+                if consent is not None and consent.holds_at(now):
+                    return consent
         return None
 
     def erase(self, sha256: str) -> int:

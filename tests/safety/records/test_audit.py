@@ -17,7 +17,7 @@ from outfitswap_desktop.errors import NotAvailable, UsageProblem
 from outfitswap_desktop.safety.records import audit as audit_module
 from outfitswap_desktop.safety.records import database, report, schema
 from outfitswap_desktop.safety.records.audit import AuditLog
-from outfitswap_desktop.safety.records.keys import ANCHOR_FILE, KEY_FILE, SAFETY, Keys, fingerprint
+from outfitswap_desktop.safety.records.keys import ANCHOR_FILE, KEY_FILE, SAFETY, Anchor, Keys, fingerprint
 from outfitswap_desktop.safety.records.ledger import Ledger
 from tests.safety.records.conftest import DAY, START, event, none_there
 
@@ -594,6 +594,14 @@ def test_closing_does_not_cover_up_a_log_that_was_set_back(ledger, folder, reope
     ledger.close()
     assert anchored(folder) == 9
     assert not reopen().verify().ok
+
+
+def test_closing_keeps_an_anchor_that_disagrees(ledger, folder):
+    ledger.log(event())
+    ledger.keys.set_anchor(Anchor(50, b"h" * 32, 1, "x"))
+    ledger.close()
+    assert anchored(folder) == 50
+    assert ledger.verify().problems == ("rolled_back",)
 
 
 def test_closing_an_untouched_log_needs_nothing(folder):

@@ -233,6 +233,22 @@ def test_the_sweep_may_be_shorter_and_not_longer(ledger, clock):
     assert ledger.consents.sweep(timedelta(0)) == 0, "the tombstone is of now"
 
 
+@pytest.mark.parametrize("edit", ["perceptual = 'text'", "photo = 'text'", "mac = 7", "given = 'text'", "kind = x'ff'"])
+def test_rows_of_other_types_are_no_consent(ledger, folder, reopen, edit):
+    """SQLite keeps the types of a strict table; whoever edits the file may first make it a loose one."""
+    ledger.give(consent(2))
+    ledger.close()
+    with opened(folder) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, ' STRICT', '') WHERE name = 'consents'")
+    with opened(folder) as connection:
+        connection.execute(f"UPDATE consents SET {edit}")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = sql || ' STRICT' WHERE name = 'consents'")
+    for photo in (1, 2):
+        assert reopen().consent_for(sha(photo), LOOK) is None
+
+
 def test_a_tombstone_is_no_consent():
     stone = _Stored(b"i" * 16, *(None,) * 7, 5, b"")
     assert stone.consent() is None

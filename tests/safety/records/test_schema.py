@@ -1,9 +1,11 @@
 """The log takes numbers, hashes and known words, and nothing that could be a picture, a prompt, a name or a path."""
 
+import ast
 import base64
 import json
 import types
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -138,6 +140,18 @@ def test_the_other_kinds(event):
                 schema.check({**event, name: "anna"})
 
 
+NEEDED = {
+    "started": {"version"},
+    "decision": {"stage", "outcome"},
+    "erased": {"store", "files"},
+    "exported": {"store", "files"},
+    "swept": {"files", "consents"},
+    "segment": {"reason", "before_seq", "before_hash", "key"},
+    "checkpoint": {"pruned_to", "hash", "rows", "whole"},
+    "consent_given": {"consent", "digest", "basis", "adult"},
+    "consent_erased": {"consent", "why"},
+    "released": {"result", "pixels", "root"},
+}
 ROOT = {
     "root_sha256": sha(1),
     "size": [64, 64],
@@ -181,6 +195,15 @@ def test_a_root_is_numbers():
     ):
         with pytest.raises(schema.EventRefusedError, match="root"):
             schema.check(released(**bad), kinds=schema.OWN)
+    for name in ROOT:
+        less = {key: value for key, value in ROOT.items() if key != name}
+        with pytest.raises(schema.EventRefusedError, match="root"):
+            schema.check({**released(), "root": less}, kinds=schema.OWN)
+    for kind in NEEDED:
+        with pytest.raises(schema.EventRefusedError) as refusal:
+            schema.check({"kind": kind}, kinds={**schema.OPEN, **schema.OWN})
+        assert set(str(refusal.value).partition(": ")[2].split(", ")) == NEEDED[kind]
+    assert set(NEEDED) == {*schema.OPEN, *schema.OWN}
     with pytest.raises(schema.EventRefusedError):
         schema.check({**released(), "mark": "00" * 5}, kinds=schema.OWN)
     with pytest.raises(schema.EventRefusedError):
@@ -268,4 +291,9 @@ def test_the_words_are_those_of_the_other_rooms():
         assert set(group) <= schema.GATES
     assert set(getattr(stages, "PLAN_GATE_NAMES", ())) <= schema.GATES
     assert set(DENIED) | set(OTHER) <= schema.REASONS
-    json.dumps(sorted(schema.SCORES))
+    said = set()
+    for path in Path(stages.__file__).parent.glob("*_gates.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "refused":
+                said |= {one.value for one in node.args[1:2] if isinstance(one, ast.Constant)}
+    assert said <= schema.REASONS, "a gate's reason is logged by its own word"
