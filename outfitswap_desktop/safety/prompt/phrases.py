@@ -75,8 +75,10 @@ def _ends(slots: tuple[Slot, ...], words: Sequence[str], at: int, fits: Fits) ->
         return
     slot, rest = slots[0], slots[1:]
     if slot.open:
-        for skipped in range(min(MOST_BETWEEN, len(words) - at) + 1):
-            yield from _ends(rest, words, at + skipped, fits)
+        for after in range(at, min(at + MOST_BETWEEN, len(words)) + 1):
+            yield from _ends(rest, words, after, fits)
+            if after == len(words) or words[after] == END:
+                break
     elif at < len(words):
         own = words[at] in slot.words
         if own or any(fits(at, theme) for theme in slot.themes):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
 from outfitswap_desktop.safety.prompt import deny, vocabulary
 from outfitswap_desktop.safety.prompt.answer import DENIED, OTHER, PromptAnswer
+from outfitswap_desktop.safety.prompt.lists import ENGLISH
+from outfitswap_desktop.safety.prompt.tokens import Token, fold
 from outfitswap_desktop.safety.prompt.vocabulary import Reading
 
 MOST_CHARACTERS: Final = 300
@@ -30,26 +33,25 @@ DESCRIPTIVE: Final = frozenset(
 )
 """Themes that are enough beside a word for clothes at large ("summer outfit")."""
 WEARING: Final = frozenset(
-    {"wear", "wears", "wearing", "wore", "worn", "dress", "dressed", "dresses", "clad", "clothed", "draped", "covered"}
-    | {
-        "wrapped",
-        "adorned",
-        "attired",
-        "decked",
-        "she",
-        "he",
-        "her",
-        "him",
-        "they",
-        "them",
-        "woman",
-        "man",
-        "model",
-        "lady",
-    }
-)
+    ("wear", "wears", "wearing", "wore", "worn", "dress", "dressed", "dresses", "clad", "clothed", "draped", "covered",
+     "wrapped", "adorned", "attired", "decked", "she", "he", "her", "him", "they", "them", "woman", "man", "model", "lady")
+)  # fmt: skip
 """Words by which accessories become all that somebody wears."""
-
+MADE: Final = frozenset(
+    ("made", "woven", "spun", "sewn", "knitted", "crafted", "fashioned", "formed", "built", "created")
+)  # fmt: skip
+"""Words after which "of" or "from" names what a garment is made of."""
+STUFF: Final = frozenset({"fabrics", "patterns", "parts", "garments", "outerwear", "generics"})
+"""Themes of what a garment can be made of."""
+BECOMES: Final = STUFF | MANNERS | OCCASIONS | COLOURS | ACCESSORIES | {"places", "areas"}
+"""Themes of what a garment can be turned into."""
+RAGS: Final = frozenset(
+    ("ribbon", "ribbons", "strap", "straps", "bow", "bows", "tassel", "tassels", "bead", "beads", "laces", "fringe",
+     "fringes", "leaf", "leaves", "flower", "flowers", "foliage")
+)  # fmt: skip
+"""Words of STUFF that cover nobody by themselves."""
+ENDS: Final = frozenset(["and", "with", "over", "in", "for", "on", "under", "but", "at", "by"])
+"""Words at which the naming of a cloth ends."""
 ASKING: Final = frozenset({"something", "anything", "for", "what"})
 """Words that make an occasion a wish for clothes ("something for a wedding")."""
 
@@ -87,6 +89,8 @@ HINTS: Final[Mapping[str, str]] = MappingProxyType(
         "empty": "Say what to wear, for example: navy pinstripe linen shirt.",
     }
 )
+AROUND: Final = " \t\r\n.,;:!?()[]&+/-'\""
+"""What may stand round a word that the deny lists found."""
 NOT_ENGLISH: Final = "Prompts are written in English, with ordinary letters and punctuation."
 
 
@@ -96,24 +100,53 @@ def check(text: str) -> PromptAnswer:
         return _refused(text, "too_long")
     if not text.strip():
         return _refused(text, "empty")
-    found = deny.locate(text)
+    reading = vocabulary.read(text)
+    found = _denied(text, reading)
     if found is not None:
         return _refused(text, found.hit.category, word=text[found.start : found.end].strip())
-    reading = vocabulary.read(text)
     if not reading.tokens:
         return _refused(text, "empty")
     refused = [each for each in reading.refused if not (each.category == "wet" and _keeps_dry(reading))]
     if refused:
         first = max(refused, key=lambda each: len(each.tokens))
-        return _refused(text, first.category, word=text[first.tokens[0].start : first.tokens[-1].end])
+        return _refused(text, first.category, word=" ".join(token.typed for token in first.tokens))
     if reading.unknown:
         return _unknown(text, reading.unknown[0].typed)
-    return PromptAnswer(text, True) if about_clothes(reading) else _refused(text, "not_clothing")
+    if not about_clothes(reading) or not of_cloth(reading):
+        return _refused(text, "not_clothing")
+    return PromptAnswer(text, True)
 
 
 def check_lines(lines: Iterable[str]) -> list[PromptAnswer]:
     """Judge every line, in its order; line ends are cut off, an empty line is refused as "empty"."""
     return [check(line.rstrip("\r\n")) for line in lines]
+
+
+def _denied(text: str, reading: Reading) -> deny.Found | None:
+    """What the deny lists find beyond single words that the vocabulary knows: a button is no butt, whatever the language.
+
+    What is found in one of the vocabulary's words is a part of it, a word of another language or a far-fetched reading, unless
+    it is the very word that the English list has.
+    """
+    while (found := deny.locate(text)) is not None:
+        slice_ = text[found.start : found.end]
+        start = found.start + len(slice_) - len(slice_.lstrip(AROUND))
+        end = found.end - len(slice_) + len(slice_.rstrip(AROUND))
+        known = [
+            token
+            for token, themes in zip(reading.tokens, reading.themes, strict=True)
+            if themes is not None and token.start <= start < end <= token.end and not _means(token, found)
+        ]
+        if not known or not unicodedata.is_normalized("NFC", text):
+            return found
+        text = text[: known[0].start] + " " * len(known[0].typed) + text[known[0].end :]
+    return None
+
+
+def _means(token: Token, found: deny.Found) -> bool:
+    """Whether the English list has the word itself, as typed."""
+    term = fold(found.hit.term)
+    return found.hit.language == ENGLISH and token.plain in (term, term + "s", term + "es")
 
 
 def _said(reading: Reading) -> frozenset[str]:
@@ -139,6 +172,24 @@ def about_clothes(reading: Reading) -> bool:
         return True
     asked = worn or bool(said & GENERIC) or any(token.plain in ASKING for token in reading.tokens)
     return (bool(said & GENERIC) and bool(said & DESCRIPTIVE)) or (asked and bool(said & OCCASIONS))
+
+
+def of_cloth(reading: Reading) -> bool:
+    """Whether what a garment is said to be made of, or turned into, is cloth: neither mist nor two ribbons."""
+    row = reading.tokens
+    for at, token in enumerate(row):
+        made = token.plain in ("of", "from") and at > 0 and row[at - 1].plain in MADE
+        if not made and token.plain != "into":
+            continue
+        named: frozenset[str] = frozenset()
+        for later in range(at + 1, len(row)):
+            if row[later].fresh or row[later].plain in ENDS:
+                break
+            if not made or row[later].plain not in RAGS:
+                named |= reading.themes[later] or frozenset()
+        if not named & (STUFF if made else BECOMES):
+            return False
+    return True
 
 
 def _refused(text: str, category: str, *, word: str = "", suggestions: tuple[str, ...] = ()) -> PromptAnswer:

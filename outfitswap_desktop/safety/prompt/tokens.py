@@ -41,9 +41,10 @@ class Token:
 
 def fold(word: str) -> str:
     """Lower case without accents, "Crêpe" -> "crepe"; letters of other scripts stay what they are."""
-    spelt = word.lower().translate(_SPELT)
-    if spelt.isascii():
-        return spelt
+    lower = word.lower()
+    if lower.isascii():
+        return lower
+    spelt = lower.translate(_SPELT)
     folded = []
     for letter in unicodedata.normalize("NFC", spelt):
         base = unicodedata.normalize("NFD", letter)
