@@ -191,6 +191,9 @@ def test_large_faces_are_shrunk():
     near, box = module._around(wide, (900, 800, 1412, 1424))
     assert near.shape == (round(624 * 3 / 2), 256 * 3, 3)
     assert box == (256, 312, 512, 624)
+    near, box = module._around(wide, (900, 800, 1100, 1000))
+    assert near.shape == (600, 600, 3)
+    assert box == (200, 200, 400, 400)
     near, box = module._around(wide, (900, 800, 900 + 256, 800 + 300))
     assert near.shape == (900, 768, 3)
     assert box == (256, 300, 512, 600)
@@ -237,6 +240,7 @@ def test_lifted_light_ends_at_white_and_black_stays_black():
     chip = flat(10, 10, 10)
     chip[:4, :4] = 200
     assert module._prepared(chip)[:, 0, 0] == pytest.approx((255 - MEAN) / 256, abs=1e-4)
+    assert module._prepared(flat(1, 1, 1))[:, 0, 0] == pytest.approx((80 - MEAN) / 256, abs=1e-4)
     assert module._prepared(flat(0, 0, 0))[:, 9, 9] == pytest.approx(-MEAN / 256, abs=1e-4)
 
 

@@ -3,6 +3,7 @@
 There are no photos of minors here and there must be none: the rule is tested on numbers.
 """
 
+import dataclasses
 import math
 
 import numpy as np
@@ -95,6 +96,15 @@ def test_the_ends_of_the_ranges_are_in_them():
         seen(30, 1.001)
     with pytest.raises(ValueError, match="look"):
         seen(30, looks=0)
+
+
+@pytest.mark.parametrize(
+    ("one", "field"), [(seen(12, 0.9), "minor"), (judge(seen(12, 0.9)), "decision")], ids=("age", "answer")
+)
+def test_what_was_judged_cannot_be_changed(one, field):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(one, field, 0)
+    assert not hasattr(one, "__dict__")
 
 
 class Unread:
