@@ -171,6 +171,9 @@ class Session:
         zone: Zone | str | None = None,
         mask: Picture | None = None,
         person: int | None = None,
+        adult_consent: str | None = None,
+        adult_attested: bool = False,
+        outline: Picture | None = None,
         seed: int = 0,
         output: str | Path | None = None,
         quality: int = 95,
@@ -180,7 +183,10 @@ class Session:
     ) -> SwapResult:
         """Swap one garment; saves result, mask and receipt and records them. `output` None: a new file in the data folder.
 
-        `mask`: a picture or array of the photo's size, >= 128 (or True) = change. Raises KnownError, Cancelled.
+        `adult_consent` is your statement that the person is an adult and agrees: "self", "release:FILE", "synthetic" or
+        "licensed"; it is recorded for the photo, and may then be left out for twelve months. `adult_attested` says it a
+        second time, where the apparent age is unknown or under 25. `mask`, `outline` (of a person whom nobody finds): a
+        picture or array of the photo's size, >= 128 (or True) = in. Raises KnownError, Cancelled.
         """
         self._require_open()
         runner, token = self._runner, _token(cancel)
@@ -197,13 +203,27 @@ class Session:
             seed=seed,
             quality=quality,
             keep_metadata=keep_metadata,
+            consent=adult_consent,
+            adult_attested=adult_attested,
+            outline=_path(outline) if outline is not None else None,
         )
         refuse_nonsense(request)
         source = runner.open_photo(_source(photo, "photo"))
         cloth = runner.kernel.open_garment(_source(garment, "garment")) if garment is not None else None
         height, width = source.pixels.shape[:2]
         drawn = runner.kernel.open_mask(_source(mask, "mask"), shape=(height, width)) if mask is not None else None
-        outcome = runner.run(request, report=report or _silent, cancel=token, source=source, garment=cloth, mask=drawn)
+        person_drawn = None
+        if outline is not None:
+            person_drawn = runner.kernel.open_mask(_source(outline, "mask"), shape=(height, width), role="outline")
+        outcome = runner.run(
+            request,
+            report=report or _silent,
+            cancel=token,
+            source=source,
+            garment=cloth,
+            mask=drawn,
+            outline=person_drawn,
+        )
         return SwapResult(
             image=outcome.released.pixels,
             output=outcome.output,

@@ -13,7 +13,7 @@ from typing import Any
 
 from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest
 from outfitswap_desktop.core.jobs import Job, RowProblem, plan
-from outfitswap_desktop.core.manifest import read_manifest, read_outfits
+from outfitswap_desktop.core.manifest import read_consents, read_manifest, read_outfits, with_consents
 from outfitswap_desktop.core.receipt import file_hash
 from outfitswap_desktop.errors import Cancelled, KnownError, UsageProblem
 from outfitswap_desktop.runner import Outcome, Runner, companions
@@ -67,15 +67,21 @@ def run_batch(
     consent: str | None,
     report: Report,
     cancel: CancelToken,
+    adult_attested: bool = False,
+    consents: Path | None = None,
 ) -> dict[str, Any]:
     """Run a folder or CSV of photos with the outfits of a file; returns the summary, which is also saved in `output`.
+
+    `consent` and `adult_attested` are statements for all photos, `consents` a manifest with one for each.
 
     Rows that cannot be read and jobs that fail are reported in the summary and do not stop the others. Raises UsageProblem
     or InputRefused when nothing can be started, Cancelled after saving the summary of what was done.
     """
     photos = read_manifest(source, leave_out=output)
     listed = read_outfits(outfits) if outfits is not None else None
-    jobs = plan(photos, listed, output=output, engine=engine, consent=consent)
+    if consents is not None:
+        photos = with_consents(photos, read_consents(consents))
+    jobs = plan(photos, listed, output=output, engine=engine, consent=consent, adult_attested=adult_attested)
     problems = (*photos.problems, *(listed.problems if listed else ()))
     if not jobs and not problems:
         raise UsageProblem(

@@ -10,12 +10,15 @@ import sys
 try:
     from enum import StrEnum
     from pathlib import Path
-    from typing import TYPE_CHECKING, Annotated, Any
+    from typing import TYPE_CHECKING, Annotated
 
     import typer
     from typer.exceptions import TyperException
 
     from outfitswap_desktop import __version__, terminal
+    from outfitswap_desktop.cli_checks import add_checks
+    from outfitswap_desktop.cli_history import history_app
+    from outfitswap_desktop.cli_options import LARGEST, SETTINGS, JsonOption, help_when_alone
     from outfitswap_desktop.errors import BatchIncomplete, Cancelled, UsageProblem
     from outfitswap_desktop.terminal import cancel_on_interrupt, fail, progress, say, show, show_json
 except KeyboardInterrupt:  # a Ctrl-C while the program starts: no traceback
@@ -24,7 +27,6 @@ except KeyboardInterrupt:  # a Ctrl-C while the program starts: no traceback
 if TYPE_CHECKING:
     from outfitswap_desktop.core.zones import Zone
     from outfitswap_desktop.runner import Outcome
-    from outfitswap_desktop.store.entry import Entry
 
 
 class ZoneName(StrEnum):
@@ -37,19 +39,11 @@ class ZoneName(StrEnum):
     FULL = "full"
 
 
-LARGEST = 2**63 - 1
-"""Of seeds and entry numbers: what SQLite and every other program can hold."""
-SETTINGS: dict[str, Any] = {
-    "add_completion": False,
-    "rich_markup_mode": None,
-    "pretty_exceptions_enable": False,
-    "invoke_without_command": True,
-}
 app = typer.Typer(
     help="Change what somebody wears in a photo, on this machine, and nothing but the clothes.", **SETTINGS
 )
-history_app = typer.Typer(help="Look back at what was made.", **SETTINGS)
 app.add_typer(history_app, name="history")
+add_checks(app)
 
 Photo = Annotated[Path, typer.Argument(help="The photo: JPEG, PNG or WebP.", show_default=False)]
 Prompt = Annotated[str, typer.Option("--prompt", "-p", help='What to wear, e.g. "navy pinstripe linen shirt".')]
@@ -62,12 +56,20 @@ ZoneOption = Annotated[
 PersonOption = Annotated[
     int | None, typer.Option("--person", min=1, help="Who, counted from 1, left to right. Default: the largest.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 EngineOption = Annotated[str, typer.Option("--engine", help="auto or fabric (the embedded engine).")]
 ConsentOption = Annotated[
     str | None,
     typer.Option(
-        "--adult-consent", help="Your statement: self, release:FILE, synthetic or licensed; kept in the receipt."
+        "--adult-consent",
+        help="Your statement that the person is an adult and agrees: self, release:FILE, synthetic or licensed. "
+        "Asked once per photo, kept for twelve months.",
+    ),
+]
+AttestedOption = Annotated[
+    bool,
+    typer.Option(
+        "--adult-attested",
+        help="State a second time that the person is an adult, where their age cannot be told or looks under 25.",
     ),
 ]
 
@@ -79,18 +81,7 @@ def _root(
     if version:
         show(f"outfitswap {__version__}")
         raise typer.Exit
-    _help_when_alone(context)
-
-
-@history_app.callback()
-def _history(context: typer.Context) -> None:
-    _help_when_alone(context)
-
-
-def _help_when_alone(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        show(context.get_help())
-        raise typer.Exit
+    help_when_alone(context)
 
 
 @app.command()
@@ -108,9 +99,14 @@ def swap(
     quality: Annotated[int, typer.Option("--quality", min=1, max=100, help="Of JPEG and WebP.")] = 95,
     strip_metadata: Annotated[bool, typer.Option("--strip-metadata", help="Write no EXIF or XMP.")] = False,
     consent: ConsentOption = None,
+    attested: AttestedOption = False,
+    outline: Annotated[
+        Path | None, typer.Option("--outline", help="The person's outline, drawn, where nobody is found; with --mask.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Swap one garment in one photo."""
+    from outfitswap_desktop.asking import run_asking
     from outfitswap_desktop.core.job import SwapRequest, refuse_nonsense
     from outfitswap_desktop.wiring import make_runner
 
@@ -128,10 +124,12 @@ def swap(
         quality=quality,
         keep_metadata=not strip_metadata,
         consent=consent,
+        adult_attested=attested,
+        outline=outline,
     )
     refuse_nonsense(request)
-    with cancel_on_interrupt() as cancel, progress(quiet=json) as report, make_runner(request.engine) as runner:
-        outcome = runner.run(request, report=report, cancel=cancel)
+    with cancel_on_interrupt() as cancel, make_runner(request.engine) as runner:
+        outcome = run_asking(runner, request, quiet=json, cancel=cancel)
     if json:
         show_json(outcome.as_json())
     else:
@@ -212,27 +210,37 @@ def batch(
     resume: Annotated[bool, typer.Option("--resume", help="Do only what is missing.")] = False,
     engine: EngineOption = "auto",
     consent: ConsentOption = None,
+    attested: AttestedOption = False,
+    consents: Annotated[
+        Path | None, typer.Option("--consents", help="A CSV with photo, consent and adult (yes or no) for each photo.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Run photos x outfits; a bad photo fails alone.
 
     The exit code is 5 when some jobs failed. A summary and a contact sheet are written beside the results.
     """
+    from outfitswap_desktop.asking import introduce
     from outfitswap_desktop.batch import run_batch
     from outfitswap_desktop.wiring import make_runner
 
-    with cancel_on_interrupt() as cancel, progress(quiet=json) as report, make_runner(engine) as runner:
-        summary = run_batch(
-            runner,
-            source,
-            output=output,
-            outfits=outfits,
-            resume=resume,
-            engine=engine,
-            consent=consent,
-            report=report,
-            cancel=cancel,
-        )
+    with cancel_on_interrupt() as cancel, make_runner(engine) as runner:
+        if not json:
+            introduce(runner)
+        with progress(quiet=json) as report:
+            summary = run_batch(
+                runner,
+                source,
+                output=output,
+                outfits=outfits,
+                resume=resume,
+                engine=engine,
+                consent=consent,
+                adult_attested=attested,
+                consents=consents,
+                report=report,
+                cancel=cancel,
+            )
     if json:
         show_json(summary)
     else:
@@ -247,58 +255,6 @@ def batch(
                 say(f"failed: {what}: {row['error']['message']} {row['error']['hint']}".rstrip())
     if summary["failed"]:
         raise typer.Exit(BatchIncomplete.exit_code)
-
-
-@history_app.command("list")
-def history_list(
-    search: Annotated[str, typer.Option("--search", "-s", help="Words of the prompt.")] = "",
-    before: Annotated[
-        int | None, typer.Option("--before", min=1, max=LARGEST, help="Entries older than this number.")
-    ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="Most entries to list.")] = 20,
-    json: JsonOption = False,
-) -> None:
-    """List entries, newest first."""
-    from outfitswap_desktop.store.entry import entry_values
-    from outfitswap_desktop.wiring import open_history
-
-    with open_history() as history:
-        entries = history.list(limit=limit, before=before, text=search)
-    if json:
-        more = entries[-1].id if len(entries) == limit else None
-        show_json({"entries": [entry_values(entry) for entry in entries], "next_before": more})
-        return
-    for entry in entries:
-        show(f"{entry.id:>6}  {entry.created:%Y-%m-%d %H:%M}  {entry.zone:<6}  {_wish(entry):<48}  {entry.output}")
-    if not entries:
-        say("No entry matches." if search else "No entries yet.")
-
-
-def _wish(entry: Entry) -> str:
-    """What was asked for, on one line: the words, else the name of the garment's picture."""
-    garment = entry.receipt.get("garment") or {}
-    words = entry.prompt.strip() or f"[{garment.get('name', '')}]"
-    return "".join(c if c.isprintable() else " " for c in words)[:48]
-
-
-@history_app.command("show")
-def history_show(
-    entry: Annotated[int, typer.Argument(min=1, max=LARGEST, help="Number of the entry.")], json: JsonOption = False
-) -> None:
-    """Show one entry with its receipt."""
-    from outfitswap_desktop.store.entry import entry_values
-    from outfitswap_desktop.wiring import open_history
-
-    with open_history() as history:
-        found = history.get(entry)
-    if found is None:
-        raise UsageProblem(f"There is no entry {entry}.", reason="no_such_entry", hint="See `outfitswap history list`.")
-    values = entry_values(found)
-    if json:
-        show_json({**values, "receipt": found.receipt})
-        return
-    for name, value in values.items():
-        show(f"{name:<16} {value if value is not None else '-'}")
 
 
 @app.command()

@@ -47,7 +47,9 @@ def run_demo(runner: Runner, folder: Path, *, report: Report, cancel: CancelToke
         def part(now: Progress, share: float = share, prompt: str = prompt) -> None:
             report(Progress(now.stage, share + now.fraction / len(OUTFITS), prompt))
 
-        request = SwapRequest(photo=before, output=folder / f"after-{name}.png", prompt=prompt, consent=CONSENT)
+        request = SwapRequest(
+            photo=before, output=folder / f"after-{name}.png", prompt=prompt, consent=CONSENT, adult_attested=True
+        )
         try:
             outcome = runner.run(request, source=source, report=part, cancel=cancel)
         except Cancelled:

@@ -1,7 +1,7 @@
 """One job from request to released, saved and recorded result: the only road, for window, command line, batch and library.
 
-read -> source gates -> pipeline -> output gates -> staged files -> history row -> files in place. After a kill at any
-moment the next start finishes or undoes the job (see docs/adr on writing).
+read -> source gates -> request gates -> parse and mask -> plan gates -> generate -> output gates -> marks -> staged files ->
+history row -> files in place. After a kill at any moment the next start finishes or undoes the job (docs/adr/0008).
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from outfitswap_desktop.core import pipeline
-from outfitswap_desktop.core.arrays import RGB, Mask
+from outfitswap_desktop.core.arrays import Mask
 from outfitswap_desktop.core.colour import to_srgb
 from outfitswap_desktop.core.encode import format_for
 from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest, SwapResult, refuse_nonsense
@@ -28,7 +30,7 @@ from outfitswap_desktop.errors import UsageProblem
 from outfitswap_desktop.safety import writing
 from outfitswap_desktop.safety.kernel import SafetyKernel
 from outfitswap_desktop.safety.sheet import Cell
-from outfitswap_desktop.safety.stages import CheckedRequest, CheckedSource, RawOutput, ReleasedImage
+from outfitswap_desktop.safety.stages import CheckedPlan, CheckedRequest, CheckedSource, RawOutput, ReleasedImage
 from outfitswap_desktop.store.entry import Record
 from outfitswap_desktop.store.history import History
 
@@ -102,6 +104,7 @@ class Runner:
         source: CheckedSource | None = None,
         garment: CheckedSource | None = None,
         mask: Mask | None = None,
+        outline: Mask | None = None,
         batch: str | None = None,
         outfit: str | None = None,
     ) -> Outcome:
@@ -111,7 +114,15 @@ class Runner:
         """
         with writing.tidy(request.output):
             return self._run(
-                request, report, cancel, source=source, garment=garment, mask=mask, batch=batch, outfit=outfit
+                request,
+                report,
+                cancel,
+                source=source,
+                garment=garment,
+                mask=mask,
+                outline=outline,
+                batch=batch,
+                outfit=outfit,
             )
 
     def _run(
@@ -123,6 +134,7 @@ class Runner:
         source: CheckedSource | None,
         garment: CheckedSource | None,
         mask: Mask | None,
+        outline: Mask | None,
         batch: str | None,
         outfit: str | None,
     ) -> Outcome:
@@ -132,15 +144,24 @@ class Runner:
         refuse_nonsense(request)
         image_format = format_for(request.output)
         planned = self._plan(request)
-        checked = self._check(request, source=source, garment=garment, mask=mask)
+        checked = self._check(request, source=source, garment=garment, mask=mask, outline=outline)
         read = time.perf_counter() - began
         sources = pipeline.Sources(
             checked.source.photo, checked.garment.photo if checked.garment else None, checked.mask
         )
-        result = pipeline.run(request, sources, steps=self._steps, report=report, cancel=cancel)
+        plans: list[CheckedPlan] = []
+        result = pipeline.run(
+            request,
+            sources,
+            steps=self._steps,
+            approve=lambda planned_mask: self._approve(planned_mask, checked, plans, cancel),
+            report=report,
+            cancel=cancel,
+        )
         gates_began = time.perf_counter()
         report(Progress("gates", pipeline.STAGE_ENDS["paste"]))
-        released = self.kernel.release(_raw(result, checked), cancel=cancel)
+        plan = plans[0]
+        released = self.kernel.release(RawOutput(result.image, result.mask, plan), cancel=cancel)
         gates = time.perf_counter() - gates_began
         cancel.check()
         save_began = time.perf_counter()
@@ -154,7 +175,8 @@ class Runner:
             photo=checked.source.photo,
             garment=checked.garment.photo if checked.garment else None,
             drawn_sha256=file_hash(request.mask) if request.mask is not None else None,
-            gates=dict(released.scores),
+            gates=_scores(checked, plan, released),
+            safety=_safety(plan, released),
             output={
                 "name": request.output.name,
                 "sha256": hashlib.sha256(encoded).hexdigest(),
@@ -175,6 +197,22 @@ class Runner:
         }
         report(Progress("save", 1.0))
         return self._outcome(entry, planned, result=result, released=released, seconds=seconds)
+
+    def _approve(
+        self, planned: pipeline.MaskPlan, checked: CheckedRequest, plans: list[CheckedPlan], cancel: CancelToken
+    ) -> pipeline.MaskPlan:
+        """Have the kernel cut and judge a planned mask; what it leaves is what may be painted."""
+        plan = self.kernel.check_plan(
+            checked,
+            planned.alpha,
+            zone=planned.zone,
+            found=planned.segmentation,
+            keeps_cut=self._steps.generator.keeps_cut,
+            cancel=cancel,
+        )
+        plans.append(plan)
+        alpha = np.where(plan.mask > 0, planned.alpha, 0).astype(np.uint8)
+        return replace(planned, alpha=alpha, notes=(*planned.notes, *plan.cut))
 
     def segment(
         self, source: CheckedSource, *, zone: Zone | None, person: int | None, cancel: CancelToken
@@ -204,10 +242,6 @@ class Runner:
         """Around a job that uses `place`: no empty folder is left when it fails."""
         return writing.tidy(*outputs)
 
-    def release_overlay(self, painted: RGB, mask: Mask, *, source: CheckedSource, cancel: CancelToken) -> ReleasedImage:
-        """Pass the photo with a mask painted over it through the output gates."""
-        return self.kernel.release(RawOutput(painted, mask, source, kind="overlay"), cancel=cancel)
-
     def write(self, files: Sequence[tuple[writing.Planned, bytes]]) -> None:
         """Write files that make no entry; a kill leaves no part of them, and none is in place before all are on the disk."""
         with self.history.watching([place for place, _ in files], writing):
@@ -228,7 +262,7 @@ class Runner:
         return place.final
 
     def _plan(self, request: SwapRequest) -> tuple[writing.Planned, ...]:
-        forbid = _paths(request.photo, request.garment, request.mask)
+        forbid = _paths(request.photo, request.garment, request.mask, request.outline)
         mask, receipt = companions(request.output)
         return (
             writing.plan(request.output, forbid=forbid, role="output"),
@@ -237,15 +271,23 @@ class Runner:
         )
 
     def _check(
-        self, request: SwapRequest, *, source: CheckedSource | None, garment: CheckedSource | None, mask: Mask | None
+        self,
+        request: SwapRequest,
+        *,
+        source: CheckedSource | None,
+        garment: CheckedSource | None,
+        mask: Mask | None,
+        outline: Mask | None,
     ) -> CheckedRequest:
         opened = source if source is not None else self.kernel.open_photo(request.photo)
         if garment is None and request.garment is not None:
             garment = self.kernel.open_garment(request.garment)
+        height, width = opened.pixels.shape[:2]
         if mask is None and request.mask is not None:
-            height, width = opened.pixels.shape[:2]
             mask = self.kernel.open_mask(request.mask, shape=(height, width))
-        return self.kernel.check_request(request, opened, garment=garment, mask=mask)
+        if outline is None and request.outline is not None:
+            outline = self.kernel.open_mask(request.outline, shape=(height, width), role="outline")
+        return self.kernel.check_request(request, opened, garment=garment, mask=mask, outline=outline)
 
     def _save(
         self,
@@ -302,9 +344,31 @@ class Runner:
         )
 
 
-def _raw(result: SwapResult, checked: CheckedRequest) -> RawOutput:
-    persons = tuple(p.box for p in result.segmentation.persons) if result.segmentation else ()
-    return RawOutput(result.image, result.mask, checked.source, request=checked, persons=persons)
+def _scores(checked: CheckedRequest, plan: CheckedPlan, released: ReleasedImage) -> dict[str, float]:
+    """All gate scores as "gate.name": number, from the photo to the result."""
+    verdicts = (*checked.source.verdicts, *checked.verdicts, *plan.verdicts, *released.verdicts)
+    return {f"{v.gate}.{name}": score for v in verdicts for name, score in v.scores.items()}
+
+
+def _safety(plan: CheckedPlan, released: ReleasedImage) -> dict[str, Any]:
+    """What the receipt says of root, consent, evidence and marks."""
+    consent, origin = plan.request.consent, released.origin
+    mark = origin.payload if origin is not None else None
+    return {
+        "root_sha256": plan.root.root_sha256,
+        "consent": {
+            "kind": consent.kind,
+            "given": consent.given.isoformat(timespec="seconds"),
+            "release_sha256": consent.release_sha256,
+            "adult_attested": consent.adult_attested,
+        },
+        "evidence": "reduced" if plan.reduced else "full",
+        "mask_cut": list(plan.cut),
+        "invisible_mark": mark.hex() if mark is not None else None,
+        "invisible_mark_note": ""
+        if mark is not None
+        else "The mask is smaller than 256 x 256 px of area: it carries none.",
+    }
 
 
 def _paths(*paths: Path | None) -> tuple[Path, ...]:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from outfitswap_desktop.core.arrays import RGB, Mask
 from outfitswap_desktop.core.encode import format_for
 from outfitswap_desktop.core.job import CancelToken, Progress, Report
 from outfitswap_desktop.core.pipeline import zone_or_largest
@@ -15,8 +12,6 @@ from outfitswap_desktop.core.regions import Segmentation
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.errors import UsageProblem
 from outfitswap_desktop.runner import Runner
-
-TINT = np.array((255, 0, 128), np.uint8)
 
 
 def segment_to_file(
@@ -67,7 +62,7 @@ def _segment(
     report(Progress("gates", 0.8))
     files = [(mask_place, runner.kernel.encode_mask(mask))]
     if overlay_place is not None:
-        released = runner.release_overlay(tint(source.pixels, mask), mask, source=source, cancel=cancel)
+        released = runner.kernel.overlay(source, mask, cancel=cancel)
         files.append((overlay_place, runner.kernel.encode(released, overlay_format)))
     cancel.check()
     report(Progress("save", 0.9))
@@ -113,11 +108,3 @@ def as_values(found: Segmentation) -> dict[str, Any]:
 
 def _rings(polygon: tuple[tuple[tuple[int, int], ...], ...]) -> list[list[list[int]]]:
     return [[[x, y] for x, y in ring] for ring in polygon]
-
-
-def tint(photo: RGB, mask: Mask) -> RGB:
-    """A copy of `photo` (H, W, 3) with `mask` (H, W) laid over it at half strength."""
-    painted = photo.copy()
-    inside = mask > 0
-    painted[inside] = photo[inside] // 2 + TINT // 2
-    return painted

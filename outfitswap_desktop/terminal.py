@@ -51,6 +51,22 @@ def show_json(document: Any) -> None:
     _answer(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
 
 
+def can_ask() -> bool:
+    """Whether somebody sits at the keyboard and sees the question."""
+    try:
+        return sys.stdin.isatty() and sys.stderr.isatty()
+    except (AttributeError, ValueError):
+        return False
+
+
+def ask_typed(question: str) -> str:
+    """Ask on stderr and return the line that was typed, trimmed; "" at the end of the input. Nothing is ever pre-filled."""
+    with suppress(OSError):
+        _write(sys.stderr, f"{question} ")
+        sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
 def finish() -> None:
     """Send off what is still waiting for stdout; raises NotAvailable when it cannot be written."""
     _answer("")

@@ -12,6 +12,7 @@ from outfitswap_desktop.errors import NotAvailable, UsageProblem
 if TYPE_CHECKING:
     from outfitswap_desktop.core.steps import Segmenter, Steps
     from outfitswap_desktop.runner import Runner
+    from outfitswap_desktop.safety.records.ledger import Ledger
     from outfitswap_desktop.store.history import History
 
 _log = logging.getLogger(__name__)
@@ -72,11 +73,26 @@ def open_history() -> Iterator[History]:
 
 
 @contextmanager
+def open_ledger() -> Iterator[Ledger]:
+    """The safety room's records of this machine: consents, audit log, roots; swept for what is past its time."""
+    from outfitswap_desktop import paths
+    from outfitswap_desktop.safety.records.ledger import Ledger
+    from outfitswap_desktop.safety.records.retention import Sweeper
+
+    ledger = Ledger(paths.data_dir())
+    try:
+        Sweeper(ledger).sweep()
+        yield ledger
+    finally:
+        ledger.close()
+
+
+@contextmanager
 def make_runner(engine: str = "auto") -> Iterator[Runner]:
-    """A runner with the embedded steps, the safety kernel and the history; closed at the end."""
+    """A runner with the embedded steps, the safety kernel with its records, and the history; closed at the end."""
     steps = make_steps(engine)
     from outfitswap_desktop.runner import Runner
     from outfitswap_desktop.safety.kernel import SafetyKernel
 
-    with open_history() as history:
-        yield Runner(kernel=SafetyKernel(), steps=steps, history=history, engine_reason=choose_engine(engine)[1])
+    with open_history() as history, open_ledger() as ledger:
+        yield Runner(kernel=SafetyKernel(ledger), steps=steps, history=history, engine_reason=choose_engine(engine)[1])

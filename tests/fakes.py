@@ -8,6 +8,9 @@ from outfitswap_desktop.core.regions import BodyAxis, Person, ProtectedArea, Reg
 from outfitswap_desktop.core.steps import Generated
 from outfitswap_desktop.core.zones import Zone
 
+STATED = {"consent": "self", "adult_attested": True}
+"""The statements without which nothing is made, as a request holds them."""
+
 
 def box_mask(shape, x0, y0, x1, y1):
     """A 0/255 mask with a rectangle given in shares of width and height."""
@@ -54,6 +57,7 @@ class InvertingGenerator:
     name: str = "invert"
     max_pixels: int | None = None
     multiple: int = 1
+    keeps_cut: bool = True
     problem: Exception | None = None
     requests: list = field(default_factory=list)
     on_generate: object = None

@@ -23,6 +23,10 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "api": frozenset({"wiring", "core"}),
     "cli": frozenset(
         {
+            "asking",
+            "cli_checks",
+            "cli_history",
+            "cli_options",
             "terminal",
             "segmenting",
             "demo",
@@ -37,6 +41,12 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
             "safety.api",
         }
     ),
+    "cli_checks": frozenset({"cli_options", "terminal", "reports", "wiring", "core", "safety.api"}),
+    "cli_history": frozenset({"cli_options", "terminal", "keeping", "wiring", "store"}),
+    "cli_options": frozenset({"terminal"}),
+    "asking": frozenset({"terminal", "runner", "core"}),
+    "keeping": frozenset({"store", "safety.api"}),
+    "reports": frozenset({"wiring"}),
     "terminal": frozenset({"core"}),
     "segmenting": frozenset({"runner", "core"}),
     "demo": frozenset({"runner", "core", "safety.api"}),

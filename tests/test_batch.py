@@ -38,7 +38,8 @@ def go(runner, photos, output, outfits, *, resume=False, report=None, cancel=Non
         outfits=outfits,
         resume=resume,
         engine="auto",
-        consent=None,
+        consent="self",
+        adult_attested=True,
         report=report or (lambda _p: None),
         cancel=cancel or CancelToken(),
     )

@@ -14,6 +14,7 @@ from PIL import Image
 
 from outfitswap_desktop.cli import run
 
+AGREED = ("--adult-consent", "self", "--adult-attested")
 PROGRAM = [sys.executable, "-m", "outfitswap_desktop"]
 
 
@@ -31,7 +32,7 @@ def ask_json(capsys, *arguments):
 
 def test_swap_says_what_the_design_promises(capsys, astronaut_file, tmp_path):
     out = tmp_path / "after.png"
-    code, answer = ask_json(capsys, "swap", astronaut_file, "--prompt", "navy pinstripe wool", "-o", out)
+    code, answer = ask_json(capsys, "swap", astronaut_file, "--prompt", "navy pinstripe wool", "-o", out, *AGREED)
     assert code == 0, answer
     wanted = {"output", "mask", "receipt", "engine", "segmenter", "fallbacks", "limits", "mask_fraction", "seconds"}
     assert wanted | {"outside_mask_changed_pixels", "entry_id"} <= answer.keys()
@@ -57,7 +58,7 @@ def test_same_command_same_pixels(capsys, astronaut_file, tmp_path):
     pictures = []
     for name in ("a.png", "b.png"):
         code, answer = ask_json(
-            capsys, "swap", astronaut_file, "--prompt", "floral cotton", "--seed", "3", "-o", tmp_path / name
+            capsys, "swap", astronaut_file, "--prompt", "floral cotton", "--seed", "3", "-o", tmp_path / name, *AGREED
         )
         assert code == 0, answer
         pictures.append(np.asarray(Image.open(answer["output"])))
@@ -96,11 +97,11 @@ def test_batch_ends_with_5_when_a_photo_is_bad(capsys, astronaut_file, tmp_path)
     (folder / "bad.png").write_bytes(b"no")
     outfits = tmp_path / "outfits.txt"
     outfits.write_text("red tartan\n")
-    code, out, err = ask(capsys, "batch", folder, "--outfits", outfits, "-o", tmp_path / "out")
+    code, out, err = ask(capsys, "batch", folder, "--outfits", outfits, "-o", tmp_path / "out", *AGREED)
     assert code == 5
     assert "1 done" in out
     assert "bad.png" in err
-    code, answer = ask_json(capsys, "batch", folder, "--outfits", outfits, "-o", tmp_path / "out", "--resume")
+    code, answer = ask_json(capsys, "batch", folder, "--outfits", outfits, "-o", tmp_path / "out", *AGREED, "--resume")
     assert code == 5
     assert (answer["skipped"], answer["failed"]) == (1, 1)
 
@@ -131,6 +132,7 @@ def test_bad_input_gets_one_sentence_and_the_right_code(capsys, tmp_path, astron
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)).save(noise)
     names = {"photo": astronaut_file, "out": tmp_path / "out", "text": text, "noise": noise}
     filled = [argument.format(**names) for argument in arguments]
+    filled += AGREED if arguments[0] == "swap" else ()
     content = astronaut_file.read_bytes()
     got, _, err = ask(capsys, *filled)
     assert got == code
@@ -153,16 +155,27 @@ def test_nobody_found_suggests_a_mask_and_a_mask_works(capsys, tmp_path):
     photo = tmp_path / "coffee.png"
     Image.fromarray(skimage.data.coffee()).save(photo)
     out = tmp_path / "out.png"
-    code, answer = ask_json(capsys, "swap", photo, "--prompt", "navy linen", "-o", out)
+    code, answer = ask_json(capsys, "swap", photo, "--prompt", "navy linen", "-o", out, *AGREED)
     assert code == 3
     assert "--mask" in answer["error"]["hint"]
     drawn = np.zeros(skimage.data.coffee().shape[:2], np.uint8)
     drawn[50:250, 100:400] = 255
     mask = tmp_path / "mask.png"
     Image.fromarray(drawn).save(mask)
-    code, answer = ask_json(capsys, "swap", photo, "--prompt", "navy linen", "--mask", mask, "-o", out)
+    drawing = ("swap", photo, "--prompt", "navy linen", "--mask", mask, "-o", out)
+    code, answer = ask_json(capsys, *drawing, *AGREED)
+    assert (code, answer["error"]["reason"]) == (3, "person_needed")
+    assert "--outline" in answer["error"]["hint"]
+    outline = tmp_path / "outline.png"
+    drawn[20:380, 80:420] = 255
+    Image.fromarray(drawn).save(outline)
+    code, answer = ask_json(capsys, *drawing, "--outline", outline, "--adult-consent", "self")
+    assert (code, answer["error"]["reason"]) == (3, "adult_attestation_needed")
+    code, answer = ask_json(capsys, *drawing, "--outline", outline, *AGREED)
     assert code == 0, answer
     assert answer["outside_mask_changed_pixels"] == 0
+    receipt = json.loads(Path(answer["receipt"]).read_text())
+    assert receipt["safety"]["evidence"] == "reduced"
 
 
 def test_a_bug_is_called_a_bug(capsys, monkeypatch, astronaut_file, tmp_path, own_home):
@@ -170,7 +183,7 @@ def test_a_bug_is_called_a_bug(capsys, monkeypatch, astronaut_file, tmp_path, ow
         raise RuntimeError("boom")
 
     monkeypatch.setattr("outfitswap_desktop.wiring.make_steps", broken)
-    code, answer = ask_json(capsys, "swap", astronaut_file, "--prompt", "red", "-o", tmp_path / "o.png")
+    code, answer = ask_json(capsys, "swap", astronaut_file, "--prompt", "red", "-o", tmp_path / "o.png", *AGREED)
     assert code == 70
     assert answer["error"]["kind"] == "bug"
     assert "boom" in (own_home / "outfitswap.log").read_text()

@@ -20,10 +20,11 @@ from outfitswap_desktop.wiring import make_runner
 def report(progress):
     print(progress.stage, progress.fraction, flush=True)
 
+STATED = {"consent": "self", "adult_attested": True}
 with make_runner() as runner:
     for number in range(1000):
         output = Path(sys.argv[2]) / f"result-{number % 3}.png"
-        request = SwapRequest(photo=Path(sys.argv[1]), output=output, prompt="navy linen", seed=number)
+        request = SwapRequest(photo=Path(sys.argv[1]), output=output, prompt="navy linen", seed=number, **STATED)
         runner.run(request, report=report, cancel=CancelToken())
 """
 KILLS = 50

@@ -30,6 +30,7 @@ sys.exit(run(sys.argv[1:]))
 
 def swap(prefix, photo, output):
     command = [*prefix, "swap", str(photo), "--prompt", "navy linen", "-o", str(output), "--json"]
+    command += ["--adult-consent", "self", "--adult-attested"]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 

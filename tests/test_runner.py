@@ -13,6 +13,7 @@ from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.errors import Cancelled, GateRefused, InputRefused, NobodyFound, UsageProblem
 from outfitswap_desktop.safety.gates import Judged
 from outfitswap_desktop.safety.stages import Verdict
+from tests.fakes import STATED
 
 
 def quiet(_progress):
@@ -30,7 +31,7 @@ def left_behind(folder):
 def test_a_swap_writes_result_mask_receipt_and_row(fake_runner, astronaut_file, tmp_path):
     runner, _, _ = fake_runner
     stages = []
-    request = SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt", seed=7)
+    request = SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt", **STATED, seed=7)
     outcome = runner.run(request, report=lambda p: stages.append((p.stage, p.fraction)), cancel=CancelToken())
     before = np.asarray(Image.open(astronaut_file).convert("RGB"))
     after = np.asarray(Image.open(outcome.output))
@@ -55,7 +56,7 @@ def test_a_swap_writes_result_mask_receipt_and_row(fake_runner, astronaut_file, 
 
 def test_the_head_is_never_in_the_mask(fake_runner, astronaut_file, tmp_path):
     runner, _, _ = fake_runner
-    outcome = run(runner, SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt"))
+    outcome = run(runner, SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt", **STATED))
     mask = np.asarray(Image.open(outcome.mask))
     assert not mask[: int(0.3 * 512), int(0.4 * 512) : int(0.6 * 512)].any()
 
@@ -70,7 +71,7 @@ def test_any_orientation_alpha_and_profile(fake_runner, tmp_path, astronaut, ori
     exif[0x0112] = orientation
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     picture.save(photo, exif=exif, icc_profile=profile)
-    outcome = run(runner, SwapRequest(photo=photo, output=tmp_path / "out.png", prompt="red shirt"))
+    outcome = run(runner, SwapRequest(photo=photo, output=tmp_path / "out.png", prompt="red shirt", **STATED))
     source = runner.open_photo(photo)
     result = Image.open(outcome.output)
     assert result.getexif().get(0x0112, 1) == 1
@@ -87,7 +88,7 @@ def test_any_size_and_a_small_generator(fake_runner, tmp_path, astronaut, width,
     generator.max_pixels, generator.multiple = 20_000, 8
     photo = tmp_path / "photo.png"
     Image.fromarray(astronaut).resize((width, height)).save(photo)
-    outcome = run(runner, SwapRequest(photo=photo, output=tmp_path / "out.png", prompt="red shirt"))
+    outcome = run(runner, SwapRequest(photo=photo, output=tmp_path / "out.png", prompt="red shirt", **STATED))
     made = generator.requests[-1].image.shape
     assert made[0] % 8 == 0
     assert made[1] % 8 == 0
@@ -99,7 +100,7 @@ def test_any_size_and_a_small_generator(fake_runner, tmp_path, astronaut, width,
 @pytest.mark.parametrize(("name", "encoding"), [("out.jpg", "JPEG"), ("out.webp", "WEBP")])
 def test_lossy_formats_are_said(fake_runner, astronaut_file, tmp_path, name, encoding):
     runner, _, _ = fake_runner
-    outcome = run(runner, SwapRequest(photo=astronaut_file, output=tmp_path / name, prompt="red shirt"))
+    outcome = run(runner, SwapRequest(photo=astronaut_file, output=tmp_path / name, prompt="red shirt", **STATED))
     receipt = json.loads(outcome.receipt.read_text())
     about = receipt["output"]
     assert (about["format"], about["lossless"], about["quality"]) == (encoding, False, 95)
@@ -114,7 +115,7 @@ def test_the_source_is_never_written_over(fake_runner, astronaut_file, tmp_path)
     link.symlink_to(astronaut_file)
     for output in (astronaut_file, link):
         with pytest.raises(UsageProblem) as caught:
-            run(runner, SwapRequest(photo=astronaut_file, output=output, prompt="red shirt"))
+            run(runner, SwapRequest(photo=astronaut_file, output=output, prompt="red shirt", **STATED))
         assert caught.value.reason == "over_source"
     assert astronaut_file.read_bytes() == content
 
@@ -129,7 +130,7 @@ def test_a_failure_leaves_nothing(fake_runner, astronaut_file, tmp_path, problem
     else:
         generator.problem = problem
     with pytest.raises(type(problem)):
-        run(runner, SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt"))
+        run(runner, SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt", **STATED))
     assert left_behind(tmp_path) == []
     assert runner.history.count() == 0
 
@@ -139,7 +140,7 @@ def test_cancel_leaves_nothing(fake_runner, astronaut_file, tmp_path):
     token = CancelToken()
     generator.on_generate = token.set
     with pytest.raises(Cancelled):
-        run(runner, SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt"), token)
+        run(runner, SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt", **STATED), token)
     assert left_behind(tmp_path) == []
     assert runner.history.count() == 0
 
@@ -159,9 +160,9 @@ def test_a_refusal_leaves_nothing(history, astronaut_file, tmp_path, fake_runner
     from outfitswap_desktop.safety.kernel import SafetyKernel
 
     _, segmenter, generator = fake_runner
-    runner = Runner(kernel=SafetyKernel([Refusing()]), steps=Steps(segmenter, generator), history=history)
+    runner = Runner(kernel=SafetyKernel(extra_gates=[Refusing()]), steps=Steps(segmenter, generator), history=history)
     with pytest.raises(GateRefused):
-        run(runner, SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt"))
+        run(runner, SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt", **STATED))
     assert left_behind(tmp_path) == []
     assert history.count() == 0
 
@@ -173,8 +174,17 @@ def test_a_drawn_mask_works_when_nobody_is_found(fake_runner, astronaut_file, tm
     drawn[300:450, 100:300] = 255
     mask_file = tmp_path / "drawn.png"
     Image.fromarray(drawn).save(mask_file)
-    request = SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt", mask=mask_file)
-    outcome = run(runner, request)
+    request = SwapRequest(
+        photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt", **STATED, mask=mask_file
+    )
+    with pytest.raises(GateRefused) as caught:
+        run(runner, request)
+    assert caught.value.reason == "person_needed"
+    outline_file = tmp_path / "outline.png"
+    outline = np.zeros((512, 512), np.uint8)
+    outline[20:, 60:400] = 255
+    Image.fromarray(outline).save(outline_file)
+    outcome = run(runner, replace(request, outline=outline_file))
     assert outcome.segmenter == "hand-drawn mask"
     assert np.array_equal(np.asarray(Image.open(outcome.mask)) > 0, drawn > 0)
     assert any("Nobody was found" in note for note in outcome.notes)
@@ -186,7 +196,9 @@ def test_what_is_cut_from_a_drawn_mask_is_reported(fake_runner, astronaut_file, 
     drawn = np.zeros((512, 512), np.uint8)
     drawn[100:450, 100:300] = 255
     Image.fromarray(drawn).save(mask_file)
-    request = SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt", mask=mask_file)
+    request = SwapRequest(
+        photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt", **STATED, mask=mask_file
+    )
     outcome = run(runner, request)
     assert any("were cut" in note for note in outcome.notes)
     head_only = np.zeros((512, 512), np.uint8)
@@ -201,7 +213,7 @@ def test_the_zone_comes_from_the_prompt_else_the_largest(fake_runner, astronaut_
     runner, segmenter, _ = fake_runner
 
     def zone_of(prompt, zone=None):
-        request = SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt=prompt, zone=zone)
+        request = SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt=prompt, zone=zone, **STATED)
         return run(runner, request)
 
     assert zone_of("blue jeans").zone is Zone.BOTTOM
@@ -217,17 +229,19 @@ def test_the_zone_comes_from_the_prompt_else_the_largest(fake_runner, astronaut_
     assert "top" in caught.value.message
 
 
-def test_same_request_same_bytes(fake_runner, astronaut_file, tmp_path):
+def test_same_request_same_pixels_and_the_same_mark(fake_runner, astronaut_file, tmp_path):
     runner, _, _ = fake_runner
-    request = SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt")
-    first = run(runner, request).output.read_bytes()
-    second = run(runner, replace(request, output=tmp_path / "out2.png")).output.read_bytes()
-    assert first == second
+    request = SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt", **STATED)
+    first = run(runner, request)
+    second = run(runner, replace(request, output=tmp_path / "out2.png"))
+    assert np.array_equal(np.asarray(Image.open(first.output)), np.asarray(Image.open(second.output)))
+    receipts = [json.loads(outcome.receipt.read_text())["safety"] for outcome in (first, second)]
+    assert receipts[0]["invisible_mark"] == receipts[1]["invisible_mark"]
 
 
 def test_an_output_written_over_is_marked_replaced(fake_runner, astronaut_file, tmp_path):
     runner, _, _ = fake_runner
-    request = SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt")
+    request = SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt", **STATED)
     first, second = run(runner, request), run(runner, replace(request, prompt="blue shirt"))
     assert runner.history.get(first.entry_id).state == "replaced"
     assert runner.history.get(second.entry_id).state == "done"

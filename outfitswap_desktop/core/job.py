@@ -20,7 +20,8 @@ class SwapRequest:
 
     `photo`, `garment`, `mask` and `output` are files. `zone` None: from the prompt's garment, else the largest zone found.
     `person` counts from 1, left to right; None takes the largest. `quality` (1..100) is for JPEG and WebP.
-    `consent` is the statement of `--adult-consent` as given, None when it was not given.
+    `consent` is the statement of `--adult-consent` as given, None when it was not given; `adult_attested` the second one,
+    that the person is an adult. `outline` is a drawn outline of the person, for photos in which nobody is found.
     """
 
     photo: Path
@@ -36,6 +37,8 @@ class SwapRequest:
     quality: int = 95
     keep_metadata: bool = True
     consent: str | None = None
+    adult_attested: bool = False
+    outline: Path | None = None
 
 
 LARGEST_SEED = 2**63 - 1

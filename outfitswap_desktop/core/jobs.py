@@ -40,6 +40,7 @@ class Outfit:
 class PhotoRow:
     """One photo of a batch. With words or a garment of its own it is one job; else it takes every outfit of the list.
 
+    `consent` and `adult` are the statements of `--adult-consent` and `--adult-attested` for this photo.
     `output` is a checked path relative to the output folder, with forward slashes, or "" for a name made by `plan`.
     """
 
@@ -52,6 +53,9 @@ class PhotoRow:
     seed: int | None = None
     output: str = ""
     line: int = 0
+    outline: Path | None = None
+    consent: str | None = None
+    adult: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,7 @@ def plan(
     quality: int = 95,
     keep_metadata: bool = True,
     consent: str | None = None,
+    adult_attested: bool = False,
     suffix: str = ".png",
 ) -> tuple[Job, ...]:
     """All jobs, photo by photo: rows with words or a garment of their own once, the others with every outfit.
@@ -141,7 +146,9 @@ def plan(
             steps=steps,
             quality=quality,
             keep_metadata=keep_metadata,
-            consent=consent,
+            consent=row.consent if row.consent is not None else consent,
+            adult_attested=row.adult or adult_attested,
+            outline=row.outline,
         )
         jobs.append(Job(number, wish.key, row.line, outfit.title, request))
     _refuse_overwriting(jobs, output)
@@ -242,7 +249,8 @@ def _refuse_overwriting(jobs: Sequence[Job], output: Path) -> None:
     """No result may leave the folder (through a link in it, say) or take the place of a source."""
     root = output.resolve()
     requests = [job.request for job in jobs]
-    sources = {path for request in requests for path in (request.photo, request.garment, request.mask) if path}
+    named = ((r.photo, r.garment, r.mask, r.outline) for r in requests)
+    sources = {path for paths in named for path in paths if path}
     kept = {os.path.normcase(path.resolve()) for path in sources}
     folders = {folder: folder.resolve() for folder in {request.output.parent for request in requests}}
     for job in jobs:

@@ -9,6 +9,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,11 +30,17 @@ from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.errors import InputRefused, KnownError, UsageProblem
 
 __all__ = [
-    "Job", "Outfit", "OutfitList", "PhotoList", "PhotoRow", "RowProblem", "plan", "read_manifest", "read_outfits",
+    "Job", "Outfit", "OutfitList", "PhotoList", "PhotoRow", "RowProblem", "plan", "read_consents", "read_manifest",
+    "read_outfits", "with_consents",
 ]  # fmt: skip
 
 OUTFIT_COLUMNS = ("prompt", "garment", "zone", "seed", "name")
-PHOTO_COLUMNS = ("photo", "prompt", "garment", "zone", "person", "mask", "seed", "output")
+PHOTO_COLUMNS = (
+    *("photo", "prompt", "garment", "zone", "person", "mask", "seed", "output"),
+    *("outline", "consent", "adult"),
+)
+CONSENT_COLUMNS = ("photo", "consent", "adult")
+YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
 LARGEST_SEED = 2**63 - 1
 _R = TypeVar("_R", Outfit, PhotoRow)
 
@@ -59,8 +66,8 @@ def read_outfits(path: Path) -> OutfitList:
 def read_manifest(path: Path, *, recursive: bool = False, leave_out: Path | None = None) -> PhotoList:
     """Photos from a folder (sorted; JPEG, PNG and WebP by suffix) or from a CSV.
 
-    Columns: photo, prompt, garment, zone, person, mask, seed, output; all but photo may be missing. Paths relate to the
-    CSV's folder. `recursive` also lists folders below, without
+    Columns: photo, prompt, garment, zone, person, mask, seed, output, outline, consent, adult; all but photo may be missing.
+    Paths relate to the CSV's folder. `recursive` also lists folders below, without
     hidden ones and without `leave_out` (the results' folder). Raises InputRefused or UsageProblem when nothing can be used.
     """
     if path.is_dir():
@@ -144,7 +151,62 @@ def _photo_row(row: Row, folder: Path) -> PhotoRow:
         seed=_whole(cells.get("seed", ""), what="seed", low=0, high=LARGEST_SEED),
         output=_output(cells.get("output", "")),
         line=row.line,
+        outline=_file(cells.get("outline", ""), folder, what="outline"),
+        consent=_statement(cells.get("consent", ""), folder),
+        adult=_yes(cells.get("adult", "")),
     )
+
+
+def read_consents(path: Path) -> PhotoList:
+    """The consent manifest of a batch: a CSV with the columns photo, consent and adult (yes or no), a line for each photo.
+
+    Only `photo`, `consent` and `adult` of the rows are set. A consent is written as on the command line; the file of
+    "release:FILE" relates to the CSV's folder. Raises InputRefused or UsageProblem, also for a single bad line: a consent
+    that cannot be read must not be taken for another.
+    """
+    table = read_csv(path, CONSENT_COLUMNS, required=("photo",))
+    folder = path.parent
+
+    def make(row: Row) -> PhotoRow:
+        photo = _file(row.cells.get("photo", ""), folder, what="photo")
+        consent = _statement(row.cells.get("consent", ""), folder)
+        if photo is None or consent is None:
+            raise UsageProblem("A photo and its consent are needed.", reason="consent")
+        return PhotoRow(photo, line=row.line, consent=consent, adult=_yes(row.cells.get("adult", "")))
+
+    rows, problems, notes = _gather(table, make, path.name)
+    if problems:
+        raise problems[0].error
+    return PhotoList(rows, folder, notes=notes)
+
+
+def with_consents(photos: PhotoList, consents: PhotoList) -> PhotoList:
+    """`photos` with the statements of a consent manifest; a row's own statement goes before it."""
+    stated = {os.path.normcase(row.photo.resolve()): row for row in consents.rows}
+
+    def joined(row: PhotoRow) -> PhotoRow:
+        said = stated.get(os.path.normcase(row.photo.resolve()))
+        if said is None or row.consent is not None:
+            return row
+        return replace(row, consent=said.consent, adult=row.adult or said.adult)
+
+    return replace(photos, rows=tuple(joined(row) for row in photos.rows), notes=(*photos.notes, *consents.notes))
+
+
+def _statement(text: str, folder: Path) -> str | None:
+    """A statement of consent; the file of a signed release is found from the list's folder."""
+    words = _words(text)
+    kind, colon, rest = words.partition(":")
+    if kind.strip().casefold() == "release" and colon and rest.strip():
+        return f"release:{_file(rest.strip(), folder, what='signed release')}"
+    return words or None
+
+
+def _yes(text: str) -> bool:
+    answer = YES_NO.get(text.strip().casefold())
+    if answer is None:
+        raise UsageProblem(f'"{_words(text)}" in the column adult must be yes or no.', reason="adult")
+    return answer
 
 
 def _words(text: str) -> str:

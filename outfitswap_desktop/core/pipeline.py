@@ -6,7 +6,7 @@ The outcome has passed no output gate; only the safety kernel turns it into some
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -71,8 +71,17 @@ class MaskPlan:
     notes: tuple[str, ...] = ()
 
 
-def run(request: SwapRequest, sources: Sources, *, steps: Steps, report: Report, cancel: CancelToken) -> SwapResult:
-    """Run the whole journey. Raises KnownError (nobody found, prompt not understood ...) or Cancelled."""
+Approve = Callable[[MaskPlan], MaskPlan]
+"""Who decides on a planned mask: returns it, possibly with less in it, or raises."""
+
+
+def run(
+    request: SwapRequest, sources: Sources, *, steps: Steps, approve: Approve, report: Report, cancel: CancelToken
+) -> SwapResult:
+    """Run the whole journey. `approve` sees the final mask before anything is painted, and may cut it or raise.
+
+    Raises KnownError (nobody found, prompt not understood ...) or Cancelled.
+    """
     clock = _Clock(report, cancel)
     photo = sources.photo
     with clock.stage("parse"):
@@ -81,7 +90,7 @@ def run(request: SwapRequest, sources: Sources, *, steps: Steps, report: Report,
     with clock.stage("mask"):
         generator = steps.generator
         crop = compose.plan_crop(plan.alpha, max_pixels=generator.max_pixels, multiple=generator.multiple)
-        plan = soften(plan, crop=crop, seen=seen)
+        plan = approve(soften(plan, crop=crop, seen=seen))
         job = generation_request(request, sources, plan=plan, seen=seen, crop=crop)
     with clock.stage("generate"):
         span = STAGE_ENDS["generate"] - STAGE_ENDS["mask"]

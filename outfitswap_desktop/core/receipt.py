@@ -51,11 +51,13 @@ def make_receipt(
     garment: Photo | None,
     drawn_sha256: str | None,
     gates: Mapping[str, Any],
+    safety: Mapping[str, Any],
     output: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The receipt as a JSON-able dict.
 
-    `drawn_sha256`: of a hand-drawn mask's file; `gates`: scores by gate; `output`: name, sha256, format, lossless, quality.
+    `drawn_sha256`: of a hand-drawn mask's file; `gates`: scores by gate; `safety`: root, consent, marks; `output`: name,
+    sha256, format, lossless, quality.
     """
     found = result.segmentation
     return {
@@ -94,5 +96,6 @@ def make_receipt(
         "outside_mask_changed_pixels": result.measured.outside_mask_changed_pixels,
         "output": dict(output),
         "gates": dict(gates),
+        "safety": dict(safety),
         "versions": versions(),
     }

@@ -69,6 +69,8 @@ class Generator(Protocol):
     """Largest crop it works at, None = native; larger crops are resized down and the result up again."""
     multiple: int
     """Both sides of the crop are multiples of this."""
+    keeps_cut: bool
+    """Whether it can only change what a garment is made of, never its outline or what it covers."""
 
     def generate(
         self, request: GenerationRequest, *, report: Callable[[float], None], cancel: CancelToken

@@ -19,6 +19,32 @@ class Zone(StrEnum):
     FULL = "full"
 
 
+CHEST_TO_HIP = ("chest", "hip")
+"""What must stay covered where the garment in the photo covers it."""
+
+COVERED_BY: dict[Zone, tuple[str, ...]] = {
+    Zone.TOP: ("chest",),
+    Zone.BOTTOM: ("hip",),
+    Zone.DRESS: CHEST_TO_HIP,
+    Zone.OUTER: CHEST_TO_HIP,
+    Zone.FULL: CHEST_TO_HIP,
+}
+
+PARTS_OF: dict[Zone, tuple[str, ...]] = {
+    Zone.TOP: ("trunk", "upper_arm", "forearm"),
+    Zone.BOTTOM: ("thigh", "shin"),
+    Zone.DRESS: ("trunk", "upper_arm", "forearm", "thigh", "shin"),
+    Zone.OUTER: ("trunk", "upper_arm", "forearm", "thigh", "shin"),
+    Zone.FULL: ("trunk", "upper_arm", "forearm", "thigh", "shin"),
+}
+"""Parts of the body (as regions.BodyAxis names them, without the side) on which a garment of a zone may lie."""
+
+MARGINS: dict[Zone, float] = {Zone.TOP: 0.04, Zone.BOTTOM: 0.06, Zone.DRESS: 0.06, Zone.OUTER: 0.10, Zone.FULL: 0.10}
+"""Margin where the words name no garment: the widest of the zone's target classes."""
+
+MOST_OF_IMAGE = 0.6
+"""Largest share of a picture that a mask may take."""
+
 PROTECTED = ("head", "hair", "hands", "shoes")
 """Areas that never enter a mask, whatever the target (protect wins)."""
 
@@ -29,7 +55,8 @@ class TargetClass:
 
     `words` are nouns of garments alone: what is a cloth too ("jersey", "flannel", "corduroy") says nothing about the zone.
     `margin` is how far it may newly cover beyond the old outline, as a share of the person's height. `shows` names the
-    skin it may leave bare. `sleeves` and `length` are the cut it implies ("" = any).
+    skin it may leave bare. `sleeves` and `length` are the cut it implies ("" = any). `loose`: worn over other clothes, so that
+    its colour says nothing of the body below.
     """
 
     name: str
@@ -39,6 +66,12 @@ class TargetClass:
     words: tuple[str, ...]
     sleeves: str = ""
     length: str = ""
+    loose: bool = False
+
+    @property
+    def covers(self) -> tuple[str, ...]:
+        """Of CHEST_TO_HIP, what the garment always covers."""
+        return COVERED_BY[self.zone]
 
 
 TARGETS: tuple[TargetClass, ...] = (
@@ -64,6 +97,7 @@ TARGETS: tuple[TargetClass, ...] = (
         ("forearms",),
         ("sweater", "jumper", "pullover", "sweatshirt", "hoodie", "turtleneck", "cardigan", "knit top"),
         sleeves="long",
+        loose=True,
     ),
     TargetClass(
         "sleeveless top",
@@ -118,6 +152,7 @@ TARGETS: tuple[TargetClass, ...] = (
         (),
         ("jacket", "blazer", "bomber", "anorak", "windbreaker", "parka", "suit jacket", "sport coat", "tuxedo"),
         sleeves="long",
+        loose=True,
     ),
     TargetClass(
         "coat",
@@ -126,6 +161,7 @@ TARGETS: tuple[TargetClass, ...] = (
         (),
         ("coat", "overcoat", "trench", "trench coat", "cape", "poncho", "raincoat", "duffle"),
         sleeves="long",
+        loose=True,
     ),
     TargetClass(
         "outfit",

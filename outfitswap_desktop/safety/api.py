@@ -1,18 +1,28 @@
-"""The small read-only face of the safety room, for the command line and the window: what is checked, and whether it can be.
+"""The small face of the safety room, for the command line and the window: what is checked, and whether it can be.
 
 gates() -> tuple[GateInfo, ...]          # name, what it judges, thresholds
-self_test() -> tuple[CheckResult, ...]   # both detectors load, are the pinned ones, and see what they must see
+self_test() -> tuple[CheckResult, ...]   # the detectors load, are the pinned ones, and see what they must see
+check_prompts(lines) -> list[PromptAnswer]
+verify_file(path, ledger) -> dict        # the marks of a picture
+list_records, erase_records              # what the safety room keeps of the user, and taking it away
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from outfitswap_desktop.errors import KnownError
+from outfitswap_desktop.safety import writing
 from outfitswap_desktop.safety.sheet import Cell
 from outfitswap_desktop.safety.stages import CheckedSource, ReleasedImage
+
+if TYPE_CHECKING:
+    from outfitswap_desktop.safety.prompt.answer import PromptAnswer
+    from outfitswap_desktop.safety.records.ledger import Ledger
 
 __all__ = [
     "Cell",
@@ -20,8 +30,15 @@ __all__ = [
     "CheckedSource",
     "GateInfo",
     "ReleasedImage",
+    "archive_place",
+    "check_prompts",
+    "erase_records",
     "gates",
+    "list_records",
+    "publish_archive",
     "self_test",
+    "verify_file",
+    "withdraw",
 ]
 
 _FACE_FLOOR: Final = 0.5
@@ -30,7 +47,7 @@ _NSFW_CEILING: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class GateInfo:
-    """One fixed gate: its name, what it judges ("source", "request" or "output"), its thresholds, its first sentence."""
+    """One fixed gate: its name, what it judges (source, request, plan or output), its thresholds, its first sentence."""
 
     name: str
     judges: str
@@ -56,6 +73,7 @@ def gates() -> tuple[GateInfo, ...]:
     for judges, kinds in (
         ("source", fixed.SOURCE_GATES),
         ("request", fixed.REQUEST_GATES),
+        ("plan", fixed.PLAN_GATES),
         ("output", fixed.OUTPUT_GATES),
     ):
         for kind in kinds:
@@ -94,3 +112,73 @@ def self_test() -> tuple[CheckResult, ...]:
                 CheckResult(name, False, f"{type(problem).__name__}: {problem}", "Install the program anew.")
             )
     return tuple(results)
+
+
+def check_prompts(lines: Sequence[str]) -> list[PromptAnswer]:
+    """What the prompt gate says of each line: the same policy, word by word."""
+    from outfitswap_desktop.safety.prompt import policy
+
+    return policy.check_lines(lines)
+
+
+def verify_file(path: Path, ledger: Ledger) -> dict[str, dict[str, Any]]:
+    """The marks of a picture: "xmp", "c2pa" and "mark", each with `present` and `valid`. Raises PhotoUnreadable."""
+    from outfitswap_desktop.safety.marks.certificate import issue
+    from outfitswap_desktop.safety.marks.verify import verify
+
+    return verify(path, certificate=issue(ledger.keys))
+
+
+@contextmanager
+def archive_place(output: Path) -> Iterator[writing.Planned]:
+    """Around the writing of an archive to the place's part: on failure nothing is left. Raises UsageProblem, NotAvailable."""
+    with writing.tidy(output):
+        place = writing.plan(output, role="archive")
+        try:
+            yield place
+        except BaseException:
+            writing.discard(place)
+            raise
+
+
+def publish_archive(place: writing.Planned) -> None:
+    """Rename a finished archive into its place. Raises KnownError."""
+    writing.replace(place.part, place.final)
+
+
+def withdraw(path: Path, sha256: str) -> bool:
+    """Delete a result's file if it is still the one that was made."""
+    return writing.withdraw(path, sha256)
+
+
+def list_records(folder: Path, *, everything: bool) -> tuple[str, ...]:
+    """What the safety room would erase of what it keeps below the data folder, one line each; changes nothing."""
+    from outfitswap_desktop.safety.records.erasing import list_all
+
+    stored = list_all(folder)
+    if not everything:
+        count = sum(one.consents for one in stored)
+        return (
+            f"{count} statements of consent (the audit log keeps that there were some, and no more)",
+            "The audit log and the keys stay; --everything erases them too. They hold no pictures, prompts, names or paths.",
+        )
+    lines = [f"  {one.what:<7} {one.name} ({one.where}, {one.bytes} bytes)" for one in stored]
+    return (
+        "the audit log, all statements of consent and the keys:",
+        *lines,
+        "After that, results made so far cannot be worked on further: nothing says what they were made from.",
+    )
+
+
+def erase_records(folder: Path, *, everything: bool) -> dict[str, Any]:
+    """Erase what `list_records` listed; returns lines of a receipt. Raises NotAvailable."""
+    from datetime import timedelta
+
+    from outfitswap_desktop.safety.records.erasing import CONFIRMATION, erase_all
+    from outfitswap_desktop.safety.records.ledger import Ledger
+
+    if everything:
+        receipt = erase_all(folder, CONFIRMATION)
+        return {"records": [one["name"] for one in receipt["erased"]], "left": receipt["left"]}
+    with Ledger(folder) as ledger:
+        return {"consents": ledger.consents.sweep(timedelta(0))}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 import numpy as np
@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 from outfitswap_desktop.core.arrays import F32, RGB
 from outfitswap_desktop.core.regions import Box
 from outfitswap_desktop.errors import NotAvailable
+
+if TYPE_CHECKING:
+    from outfitswap_desktop.safety.people.age import AgeEstimator
 
 THREADS: Final = 2
 """Intra-op threads of each session."""
@@ -271,6 +274,17 @@ class Detectors:
         self._lock = threading.Lock()
         self._body_parts: BodyPartDetector | None = None
         self._whole_image: WholeImageDetector | None = None
+        self._age: AgeEstimator | None = None
+
+    @property
+    def age(self) -> AgeEstimator:
+        """The age network; raises NotAvailable when its weights are missing or changed."""
+        from outfitswap_desktop.safety.people.age import AgeEstimator
+
+        with self._lock:
+            if self._age is None:
+                self._age = AgeEstimator()
+            return self._age
 
     @property
     def body_parts(self) -> BodyPartDetector:

@@ -1,17 +1,18 @@
 """The safety kernel: it alone lets pictures in, and it alone makes a picture that may be shown, encoded or saved.
 
-    kernel = SafetyKernel(extra_gates=())                        # extra gates are added behind the fixed ones
+    kernel = SafetyKernel(ledger)                                # ledger None: consents and audit log in memory
     kernel.open_photo(path_or_bytes) -> CheckedSource            # .photo is the core Photo; .pixels (H, W, 3) read-only
     kernel.open_garment(path_or_bytes) -> CheckedSource
     kernel.open_mask(path_or_bytes, shape=(H, W)) -> Mask        # 0/255, >= 128 = in
     kernel.view(path | bytes | CheckedSource) -> ViewableSource  # to look at; cannot be saved
-    kernel.check_request(request, source, garment=None, mask=None) -> CheckedRequest
-    kernel.release(RawOutput(pixels, mask, source, request=checked), report=None, cancel=None) -> ReleasedImage
+    kernel.check_request(request, source, garment=None, mask=None, outline=None) -> CheckedRequest
+    kernel.check_plan(checked, alpha, zone=..., found=..., keeps_cut=...) -> CheckedPlan
+    kernel.release(RawOutput(pixels, mask, plan), report=None, cancel=None) -> ReleasedImage
+    kernel.overlay(source, mask) -> ReleasedImage                # the photo with a mask painted over it
     kernel.contact_sheet([[Cell(image, "caption"), ...], ...], title="") -> ReleasedImage
-    kernel.miniature(released | viewable, side=320) -> ReleasedImage | None
-    kernel.miniature(released | view, side=320) -> ReleasedImage | None   # small copy for sheets of many
+    kernel.miniature(released | viewable, side=320) -> ReleasedImage | None   # small copy for sheets of many
     kernel.thumbnail(released, side=256) -> bytes                # WebP
-    kernel.encode(released, "PNG", quality=95, keep_metadata=True) -> bytes
+    kernel.encode(released, "PNG", quality=95, keep_metadata=True) -> bytes   # marked, read back, logged
     kernel.encode_mask(mask) -> bytes                            # 8-bit PNG
 
 A refusal raises GateRefused (a file that cannot be read PhotoUnreadable). What is written goes through safety.writing.
@@ -19,39 +20,47 @@ A refusal raises GateRefused (a file that cannot be read PhotoUnreadable). What 
 
 from __future__ import annotations
 
-import math
-import threading
-import time
+import contextlib
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from outfitswap_desktop.core.arrays import Mask
+from outfitswap_desktop.core.arrays import Alpha, Mask
 from outfitswap_desktop.core.colour import to_srgb
 from outfitswap_desktop.core.container import PictureFormat
-from outfitswap_desktop.core.encode import encode, encode_mask, thumbnail
+from outfitswap_desktop.core.encode import encode_mask
 from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest
 from outfitswap_desktop.core.photo import read_mask, read_photo
-from outfitswap_desktop.errors import Cancelled, GateRefused, KnownError
-from outfitswap_desktop.safety import gates, sheet
+from outfitswap_desktop.core.regions import Segmentation
+from outfitswap_desktop.core.zones import Zone, target_in_prompt
+from outfitswap_desktop.errors import GateRefused, NotAvailable
+from outfitswap_desktop.safety import allowed, gates, judging, roots, sheet, statements
 from outfitswap_desktop.safety.detectors import Detectors
-from outfitswap_desktop.safety.gates import Judged, OutputGate, RequestGate, RequestParts, SourceGate
+from outfitswap_desktop.safety.gates import OutputGate, PlanGate, RequestGate, SourceGate
+from outfitswap_desktop.safety.judging import GateSaidNo
+from outfitswap_desktop.safety.marks import invisible, seal
+from outfitswap_desktop.safety.marks.certificate import Certificate, issue
+from outfitswap_desktop.safety.parts import Judged, PlanParts, RequestParts
+from outfitswap_desktop.safety.records.evidence import RootEvidence
+from outfitswap_desktop.safety.records.ledger import Ledger
 from outfitswap_desktop.safety.sheet import Cell
 from outfitswap_desktop.safety.stages import (
     _SEAL,
     OUTPUT_GATE_NAMES,
+    PLAN_GATE_NAMES,
     REQUEST_GATE_NAMES,
     SOURCE_GATE_NAMES,
+    CheckedPlan,
     CheckedRequest,
     CheckedSource,
     DecodedImage,
     Metadata,
+    Origin,
     RawOutput,
     ReleasedImage,
     Role,
@@ -62,31 +71,37 @@ from outfitswap_desktop.safety.stages import (
     shrunk,
 )
 
-_POLL_SECONDS = 0.05
-_DOCTOR = "Run `outfitswap doctor`: it says which check cannot run, and why."
+TINT = (255, 0, 128)
+"""What a mask is painted with in an overlay."""
 
 
 class SafetyKernel:
     """One kernel per process: it keeps the detectors warm and knows the pictures that it released.
 
-    `extra_gates` are run behind the fixed ones and can only refuse more; `budget_seconds` can only be shortened.
+    `ledger` holds consents, the audit log and the roots of results. Extra gates are run behind the fixed ones and can only
+    refuse more; `budget_seconds` can only be shortened.
     """
 
     def __init__(
         self,
-        extra_gates: Sequence[OutputGate] = (),
+        ledger: Ledger | None = None,
         *,
+        extra_gates: Sequence[OutputGate] = (),
         extra_source_gates: Sequence[SourceGate] = (),
         extra_request_gates: Sequence[RequestGate] = (),
+        extra_plan_gates: Sequence[PlanGate] = (),
         budget_seconds: float = gates.BUDGET_SECONDS,
     ) -> None:
+        self._ledger = ledger if ledger is not None else Ledger(None)
         self._extra_output = tuple(extra_gates)
         self._extra_source = tuple(extra_source_gates)
         self._extra_request = tuple(extra_request_gates)
+        self._extra_plan = tuple(extra_plan_gates)
         self._budget = min(budget_seconds, gates.BUDGET_SECONDS)
         self._detectors = Detectors()
-        self._made: weakref.WeakSet[CheckedSource | CheckedRequest | ReleasedImage] = weakref.WeakSet()
+        self._made: weakref.WeakSet[CheckedSource | CheckedRequest | CheckedPlan | ReleasedImage] = weakref.WeakSet()
         self._judged_views: weakref.WeakKeyDictionary[ViewableSource, tuple[Verdict, ...]] = weakref.WeakKeyDictionary()
+        self._issued: Certificate | None = None
 
     # What comes in
 
@@ -98,9 +113,13 @@ class SafetyKernel:
         """The same for a picture of a garment or a fabric."""
         return self._open(SourceBytes(source, "garment"))
 
-    def open_mask(self, source: Path | bytes, *, shape: tuple[int, int]) -> Mask:
-        """A mask (H, W) 0/255 from a picture of size `shape` (H, W); 128 and more is in. Raises InputRefused."""
-        self._open(SourceBytes(source, "mask"))
+    def open_control(self, source: Path | bytes) -> CheckedSource:
+        """The same for a pose or depth image."""
+        return self._open(SourceBytes(source, "control"))
+
+    def open_mask(self, source: Path | bytes, *, shape: tuple[int, int], role: Role = "mask") -> Mask:
+        """A mask or an outline (H, W) 0/255 from a picture of size `shape` (H, W); 128 and more is in. Raises InputRefused."""
+        self._open(SourceBytes(source, role))
         height, width = shape
         return immutable(read_mask(source, size=(width, height)))
 
@@ -113,14 +132,22 @@ class SafetyKernel:
 
     def _open(self, source: SourceBytes) -> CheckedSource:
         decoded = self._decode(source)
-        verdicts = self._pass(
+        photo = decoded.photo
+        verdicts = self._ask(
+            "source",
             gates.SOURCE_GATES,
             self._extra_source,
             SOURCE_GATE_NAMES,
             lambda gate: gate.judge(decoded, self._detectors),
-            cancel=None,
+            subject=photo.sha256,
         )
-        checked = CheckedSource(_SEAL, photo=decoded.photo, role=decoded.role, path=decoded.path, verdicts=verdicts)
+        height, width = photo.pixels.shape[:2]
+        said = {verdict.gate: verdict.scores for verdict in verdicts}
+        own = RootEvidence(
+            photo.sha256, (width, height), dict(said["exposure"]), float(said["source_whole_image"]["nsfw"])
+        )
+        root = roots.root_of(photo, own, ledger=self._ledger) if decoded.role == "photo" else own
+        checked = CheckedSource(_SEAL, photo=photo, role=decoded.role, path=decoded.path, root=root, verdicts=verdicts)
         self._made.add(checked)
         return checked
 
@@ -139,42 +166,139 @@ class SafetyKernel:
         *,
         garment: CheckedSource | None = None,
         mask: Mask | None = None,
+        outline: Mask | None = None,
     ) -> CheckedRequest:
-        """Pass a request through the request gates; raises GateRefused. The prompt gate and consent come here."""
+        """Pass a request through the request gates; raises GateRefused.
+
+        A consent stated with the request is recorded for the photo; else one that was recorded earlier counts. Raises
+        UsageProblem for a statement that is none, InputRefused when the file of a signed release cannot be read.
+        """
         self._expect(source, "photo")
         if garment is not None:
             self._expect(garment, "garment")
         drawn = None if mask is None else immutable(mask)
-        parts = RequestParts(source, garment=garment, mask=drawn)
-        verdicts = self._pass(
+        person = None if outline is None else immutable(outline)
+        consent, is_new = statements.consent_for(request, source, ledger=self._ledger)
+        parts = RequestParts(source, garment=garment, mask=drawn, outline=person, consent=consent)
+        verdicts = self._ask(
+            "request",
             gates.REQUEST_GATES,
             self._extra_request,
             REQUEST_GATE_NAMES,
             lambda gate: gate.judge(request, parts),
-            cancel=None,
+            subject=source.photo.sha256,
         )
-        checked = CheckedRequest(_SEAL, request=request, source=source, garment=garment, mask=drawn, verdicts=verdicts)
+        assert consent is not None
+        if is_new:
+            self._ledger.give(consent)
+        checked = CheckedRequest(
+            _SEAL,
+            request=request,
+            source=source,
+            garment=garment,
+            mask=drawn,
+            outline=person,
+            consent=consent,
+            verdicts=verdicts,
+        )
         self._made.add(checked)
         return checked
+
+    def check_plan(
+        self,
+        checked: CheckedRequest,
+        alpha: Alpha,
+        *,
+        zone: Zone,
+        found: Segmentation | None,
+        keeps_cut: bool,
+        cancel: CancelToken | None = None,
+    ) -> CheckedPlan:
+        """Cut a planned mask (`alpha` (H, W) > 0) to what may be changed, and judge it with the person it lies on.
+
+        `found` is None when nobody was: then the request's drawn outline stands in. Raises GateRefused.
+        """
+        self._expect_request(checked)
+        request, source = checked.request, checked.source
+        target = target_in_prompt(request.prompt)
+        left = allowed.cut(alpha, zone=zone, target=target, found=found, outline=checked.outline)
+        mask = immutable(left.mask)
+        parts = PlanParts(
+            request=request,
+            source=source,
+            consent=checked.consent,
+            seen=to_srgb(source.pixels, source.photo.icc),
+            mask=mask,
+            asked=int(np.count_nonzero(alpha)),
+            zone=zone,
+            target=target,
+            found=found,
+            outline=checked.outline,
+            keeps_cut=keeps_cut,
+        )
+        verdicts = self._ask(
+            "plan",
+            gates.PLAN_GATES,
+            self._extra_plan,
+            PLAN_GATE_NAMES,
+            lambda gate: gate.judge(parts, self._detectors),
+            subject=source.photo.sha256,
+            cancel=cancel,
+        )
+        subject, root = roots.with_subject(source.root, parts)
+        plan = CheckedPlan(
+            _SEAL,
+            request=checked,
+            mask=mask,
+            zone=zone,
+            target=target,
+            subject=subject,
+            root=root,
+            persons=parts.persons,
+            cut=left.sentences(),
+            reduced=parts.reduced,
+            verdicts=verdicts,
+        )
+        self._made.add(plan)
+        return plan
 
     # What goes out
 
     def release(self, raw: RawOutput, report: Report | None = None, cancel: CancelToken | None = None) -> ReleasedImage:
-        """Judge what the pipeline made and seal it; raises GateRefused or Cancelled, and then nothing was made.
+        """Mark what the pipeline made, judge exactly that and seal it; raises GateRefused or Cancelled, and nothing was made.
 
         `report` gets the stage "check" and the share of the gates that are done as its fraction.
         """
-        if raw.kind not in ("result", "overlay"):
-            raise TypeError(f"{raw.kind!r} cannot be released")
-        self._expect(raw.source, "photo")
-        if raw.kind == "result" or raw.request is not None:
-            self._expect_request(raw.request, raw.source)
-        judged = Judged(
-            immutable(raw.pixels), immutable(raw.mask), source=raw.source, kind=raw.kind, persons=raw.persons
-        )
+        plan = raw.plan
+        if not isinstance(plan, CheckedPlan) or plan not in self._made:
+            raise TypeError("a result needs the plan that this kernel has checked")
+        source = plan.request.source
+        mask = immutable(raw.mask)
+        payload = roots.payload_of(plan)
+        fits = raw.pixels.shape == source.pixels.shape and mask.shape == source.pixels.shape[:2]
+        marked = invisible.embed(raw.pixels, mask, payload) if fits else invisible.Marked(raw.pixels, carried=False)
+        judged = Judged(immutable(marked.pixels), mask, plan=plan, persons=plan.persons)
         verdicts = self._judge(judged, report, cancel)
-        photo = raw.source.photo
-        return self._seal(judged, raw.kind, verdicts, Metadata(photo.icc, photo.exif, photo.xmp))
+        photo = source.photo
+        return self._seal(
+            judged,
+            "result",
+            verdicts,
+            Metadata(photo.icc, photo.exif, photo.xmp),
+            Origin(plan, mask, payload if marked.carried else None),
+        )
+
+    def overlay(self, source: CheckedSource, mask: Mask, *, cancel: CancelToken | None = None) -> ReleasedImage:
+        """The photo with `mask` (H, W) laid over it in a strong colour at half strength; judged like a photo on a sheet."""
+        self._expect(source, "photo")
+        photo = source.photo
+        painted = photo.pixels.copy()
+        inside = mask > 0
+        painted[inside] = photo.pixels[inside] // 2 + np.array(TINT, np.uint8) // 2
+        nothing = np.zeros(photo.pixels.shape[:2], np.uint8)
+        judged = Judged(immutable(painted), nothing, plan=None)
+        verdicts = self._judge(judged, None, cancel)
+        return self._seal(judged, "overlay", verdicts, Metadata(photo.icc, photo.exif, photo.xmp))
 
     def contact_sheet(self, rows: Sequence[Sequence[Cell]], *, title: str = "", side: int = 320) -> ReleasedImage:
         """One picture with `rows` of captioned cells, each at most `side` pixels wide and high, smaller when they are many.
@@ -185,8 +309,8 @@ class SafetyKernel:
         verdicts: list[tuple[Verdict, ...]] = []
         shown = [[self._cell(cell, verdicts) for cell in row] for row in rows]
         pixels = immutable(sheet.draw(shown, title=title, side=side))
-        judged = Judged(pixels, np.zeros(pixels.shape[:2], np.uint8), source=None, kind="source")
-        return self._seal(judged, "contact_sheet", _worst(verdicts), Metadata())
+        judged = Judged(pixels, np.zeros(pixels.shape[:2], np.uint8), plan=None)
+        return self._seal(judged, "contact_sheet", judging.worst(verdicts), Metadata())
 
     def miniature(self, image: ReleasedImage | ViewableSource, *, side: int = 320) -> ReleasedImage | None:
         """A small sRGB copy of a released picture, or of the user's own photo once it is judged: for sheets of many.
@@ -198,29 +322,54 @@ class SafetyKernel:
         if shown.pixels is None:
             return None
         pixels = immutable(to_srgb(shrunk(shown.pixels, side), shown.icc))
-        judged = Judged(pixels, np.zeros(pixels.shape[:2], np.uint8), source=None, kind="source")
+        judged = Judged(pixels, np.zeros(pixels.shape[:2], np.uint8), plan=None)
         return self._seal(judged, "miniature", verdicts[0], Metadata())
 
     def thumbnail(self, image: ReleasedImage, *, side: int = 256) -> bytes:
-        """A WebP of at most `side` pixels and 20 kB, in sRGB."""
+        """A WebP of at most `side` pixels and 26 kB, in sRGB, with XMP and content credentials."""
         self._expect_released(image)
-        return thumbnail(image.pixels, side=side, icc=image.metadata.icc)
+        file, _ = seal.seal_thumbnail(
+            image.pixels,
+            certificate=self._certificate(),
+            result_id=roots.result_id(image),
+            side=side,
+            icc=image.metadata.icc,
+        )
+        return file
 
     def encode(
         self, image: ReleasedImage, format: PictureFormat, *, quality: int = 95, keep_metadata: bool = True
     ) -> bytes:
-        """The bytes of a file of `format` ("PNG", "JPEG" or "WEBP"), upright, with the photo's ICC profile."""
+        """The bytes of a file of `format` ("PNG", "JPEG" or "WEBP"), upright, with the photo's ICC profile and all marks.
+
+        The marks are read back from these very bytes, and what leaves is in the audit log before it can be written. Raises
+        NotAvailable ("marks_failed", "audit_unavailable"), and then there is nothing to write.
+        """
         self._expect_released(image)
-        kept = image.metadata
-        return encode(
+        kept, origin = image.metadata, image.origin
+        file, _ = seal.seal(
             image.pixels,
-            format=format,
+            format,
+            certificate=self._certificate(),
+            result_id=roots.result_id(image),
+            kind=image.kind,
+            engine=origin.plan.request.request.engine if origin is not None else None,
+            payload=origin.payload if origin is not None else None,
+            source=roots.own_manifest(origin.plan.request.source) if origin is not None else None,
             icc=kept.icc,
             exif=kept.exif,
-            xmp=kept.xmp,
+            xmp_packet=kept.xmp,
             quality=quality,
             keep_metadata=keep_metadata,
         )
+        roots.record(image, file, format, ledger=self._ledger)
+        return file
+
+    def _certificate(self) -> Certificate:
+        """This install's certificate of the year, made once; raises NotAvailable when there is no key to make it with."""
+        if self._issued is None or not self._issued.is_current():
+            self._issued = issue(self._ledger.keys)
+        return self._issued
 
     @staticmethod
     def encode_mask(mask: Mask) -> bytes:
@@ -244,7 +393,7 @@ class SafetyKernel:
             said = self._judged_views.get(image)
             if said is None:
                 nothing = np.zeros(image.pixels.shape[:2], np.uint8)
-                said = self._judge(Judged(immutable(image.pixels), nothing, source=None, kind="source"), None, None)
+                said = self._judge(Judged(immutable(image.pixels), nothing, plan=None), None, None)
                 self._judged_views[image] = said
         except GateRefused:
             return sheet.Shown(None, None, f"{cell.caption} (not shown: a check refused it)".strip())
@@ -257,8 +406,11 @@ class SafetyKernel:
         kind: Any,
         verdicts: tuple[Verdict, ...],
         metadata: Metadata,
+        origin: Origin | None = None,
     ) -> ReleasedImage:
-        image = ReleasedImage(_SEAL, pixels=judged.pixels, kind=kind, verdicts=verdicts, metadata=metadata)
+        image = ReleasedImage(
+            _SEAL, pixels=judged.pixels, kind=kind, verdicts=verdicts, metadata=metadata, origin=origin
+        )
         self._made.add(image)
         return image
 
@@ -270,9 +422,9 @@ class SafetyKernel:
         if not isinstance(source, CheckedSource) or source not in self._made or source.role != role:
             raise TypeError(f"a {role} that this kernel has checked is needed here")
 
-    def _expect_request(self, request: CheckedRequest | None, source: CheckedSource) -> None:
-        if not isinstance(request, CheckedRequest) or request not in self._made or request.source is not source:
-            raise TypeError("a result needs the request that this kernel has checked, for the same photo")
+    def _expect_request(self, request: CheckedRequest) -> None:
+        if not isinstance(request, CheckedRequest) or request not in self._made:
+            raise TypeError("a request that this kernel has checked is needed here")
 
     def _judge(self, judged: Judged, report: Report | None, cancel: CancelToken | None) -> tuple[Verdict, ...]:
         total = len(gates.OUTPUT_GATES) + len(self._extra_output)
@@ -283,93 +435,33 @@ class SafetyKernel:
                 report(Progress("check", next(done) / total, gate.name.replace("_", " ")))
             return gate.judge(judged, self._detectors)
 
-        return self._pass(gates.OUTPUT_GATES, self._extra_output, OUTPUT_GATE_NAMES, ask, cancel=cancel)
+        subject = judged.plan.request.source.photo.sha256 if judged.plan is not None else ""
+        return self._ask(
+            "output", gates.OUTPUT_GATES, self._extra_output, OUTPUT_GATE_NAMES, ask, subject=subject, cancel=cancel
+        )
 
-    def _pass(
+    def _ask(
         self,
+        what: str,
         fixed: Sequence[type[Any]],
         extra: Sequence[Any],
         names: tuple[str, ...],
         ask: Callable[[Any], Verdict],
         *,
-        cancel: CancelToken | None,
+        subject: str,
+        cancel: CancelToken | None = None,
     ) -> tuple[Verdict, ...]:
-        """Ask every gate in order; raises at the first that does not pass, and when a fixed one is missing."""
-        verdicts: list[Verdict] = []
-        for gate in [kind() for kind in fixed] + list(extra):
-            if cancel is not None:
-                cancel.check()
-            verdict = self._within_budget(gate.name, partial(ask, gate), cancel)
-            if verdict.passed is not True:
-                raise GateRefused(verdict.message, reason=verdict.reason, hint=verdict.hint)
-            verdicts.append(verdict)
-        if tuple(verdict.gate for verdict in verdicts[: len(names)]) != names:
-            raise GateRefused(
-                "Not all safety checks ran, so nothing is released.", reason="gates_incomplete", hint=_DOCTOR
-            )
-        return tuple(verdicts)
+        """Ask the gates; a refusal goes into the audit log, without anything that was said or shown."""
+        try:
+            return judging.pass_all(fixed, extra, names, ask, budget=self._budget, cancel=cancel)
+        except GateSaidNo as no:
+            self._log_refusal(what, no, subject)
+            raise
 
-    def _within_budget(self, name: str, ask: Callable[[], Verdict], cancel: CancelToken | None) -> Verdict:
-        """One gate's verdict, or a refusal when it raises, answers with something else, or does not answer in time.
+    def _log_refusal(self, stage: str, no: GateSaidNo, subject: str) -> None:
+        """Note that a gate refused: which, why in one word, and the photo's hash; nothing else.
 
-        The gate runs on a thread of its own, which is left behind when it does not answer.
+        A log that cannot be written makes no difference to a refusal.
         """
-        answers: list[object] = []
-
-        def work() -> None:
-            try:
-                answers.append(ask())
-            except BaseException as problem:  # noqa: BLE001 - whatever a gate raises, it has not let the picture pass
-                answers.append(problem)
-
-        thread = threading.Thread(target=work, name=f"gate-{name}", daemon=True)
-        deadline = time.monotonic() + self._budget
-        thread.start()
-        while thread.is_alive() and time.monotonic() < deadline:
-            thread.join(_POLL_SECONDS)
-            if cancel is not None:
-                cancel.check()
-        if not answers:
-            return _unjudged(name, "it did not answer in time")
-        answer = answers[0]
-        if isinstance(answer, Cancelled):
-            raise answer
-        if isinstance(answer, KnownError):
-            return _unjudged(name, answer.message.rstrip(".").lower())
-        if isinstance(answer, BaseException):
-            return _unjudged(name, f"it failed with {type(answer).__name__}")
-        if not _is_sound(answer, name):
-            return _unjudged(name, "its answer makes no sense")
-        assert isinstance(answer, Verdict)
-        return answer
-
-
-def _is_sound(answer: object, name: str) -> bool:
-    """Whether `answer` is the verdict of gate `name`, with finite scores, and with a reason when it did not pass."""
-    if type(answer) is not Verdict or answer.gate != name or not isinstance(answer.passed, bool):
-        return False
-    if not all(isinstance(score, float | int) and math.isfinite(score) for score in answer.scores.values()):
-        return False
-    return answer.passed or bool(answer.reason and answer.message)
-
-
-def _unjudged(name: str, why: str) -> Verdict:
-    return Verdict(
-        name,
-        False,
-        reason="output_unjudged" if name in OUTPUT_GATE_NAMES else "unjudged",
-        message=f"The safety check {name.replace('_', ' ')!r} could not judge this picture ({why}), so it is refused.",
-        hint=_DOCTOR,
-    )
-
-
-def _worst(verdicts: Sequence[tuple[Verdict, ...]]) -> tuple[Verdict, ...]:
-    """For each fixed output gate one passed verdict with the highest score that any of `verdicts` has."""
-    merged = []
-    for name in OUTPUT_GATE_NAMES:
-        scores: dict[str, float] = {}
-        for verdict in (verdict for group in verdicts for verdict in group if verdict.gate == name):
-            for key, score in verdict.scores.items():
-                scores[key] = max(score, scores.get(key, score))
-        merged.append(Verdict(name, True, scores))
-    return tuple(merged)
+        with contextlib.suppress(NotAvailable):
+            self._ledger.log(roots.refusal(stage, no.verdict, subject))

@@ -1,4 +1,6 @@
-"""The typed stages of a picture: SourceBytes -> DecodedImage -> CheckedSource -> CheckedRequest -> RawOutput -> ReleasedImage.
+"""The typed stages of a picture, from SourceBytes and DecodedImage to ReleasedImage.
+
+SourceBytes -> DecodedImage -> CheckedSource -> CheckedRequest -> CheckedPlan -> RawOutput -> ReleasedImage.
 
 Checked, viewable and released pictures are sealed: the kernel alone makes them, they cannot be pickled, changed or
 subclassed, and their pixels lie in immutable memory, so that what was judged is what is used and saved.
@@ -20,19 +22,26 @@ from outfitswap_desktop.core.arrays import RGB, Mask
 from outfitswap_desktop.core.job import SwapRequest
 from outfitswap_desktop.core.photo import Photo
 from outfitswap_desktop.core.regions import Box
+from outfitswap_desktop.core.zones import TargetClass, Zone
+from outfitswap_desktop.safety.people.subject import Subject
+from outfitswap_desktop.safety.records.consent import Consent
+from outfitswap_desktop.safety.records.evidence import RootEvidence
 
-Role = Literal["photo", "garment", "mask"]
-RawKind = Literal["result", "overlay"]
+Role = Literal["photo", "garment", "mask", "outline", "control"]
+"""What a picture comes in as; a "control" is a pose or depth image."""
 ReleasedKind = Literal["result", "overlay", "contact_sheet", "miniature"]
 
-OUTPUT_GATE_NAMES: Final = ("frame", "body_parts", "whole_image")
+OUTPUT_GATE_NAMES: Final = ("frame", "body_parts", "whole_image", "difference", "skin")
 """The output gates that every released picture has passed, in this order; a released picture checks it for itself."""
 
-SOURCE_GATE_NAMES: Final = ("file_limits",)
+SOURCE_GATE_NAMES: Final = ("file_limits", "exposure", "source_whole_image")
 """The same for every picture that comes in."""
 
-REQUEST_GATE_NAMES: Final = ("request_shape",)
+REQUEST_GATE_NAMES: Final = ("request_shape", "prompt", "consent")
 """The same for what is asked for."""
+
+PLAN_GATE_NAMES: Final = ("person", "mask", "target", "close_up", "apparent_age")
+"""The same for what is about to be painted, once the person and the mask are known."""
 
 _SEAL: Final = object()
 """What the kernel shows to make a sealed stage; no other module may name it (kept by a test)."""
@@ -134,18 +143,30 @@ def _require(verdicts: tuple[Verdict, ...], names: tuple[str, ...]) -> None:
 
 
 class CheckedSource(_Sealed):
-    """A picture that passed the source gates: photo, garment or mask. `photo.pixels` (H, W, 3) cannot be written to."""
+    """A picture that passed the source gates, in its role. `photo.pixels` (H, W, 3) cannot be written to.
 
-    __slots__ = ("path", "photo", "role", "verdicts")
+    `root` is what results are judged against: the picture's own evidence, or for a result of ours that was loaded again
+    the evidence of the picture its chain of edits began with, tightened by its own.
+    """
+
+    __slots__ = ("path", "photo", "role", "root", "verdicts")
     photo: Photo
     role: Role
     path: Path | None
+    root: RootEvidence
     verdicts: tuple[Verdict, ...]
 
     def __init__(
-        self, seal: object, *, photo: Photo, role: Role, path: Path | None, verdicts: tuple[Verdict, ...]
+        self,
+        seal: object,
+        *,
+        photo: Photo,
+        role: Role,
+        path: Path | None,
+        root: RootEvidence,
+        verdicts: tuple[Verdict, ...],
     ) -> None:
-        self._fill(seal, photo=photo, role=role, path=path, verdicts=verdicts)
+        self._fill(seal, photo=photo, role=role, path=path, root=root, verdicts=verdicts)
         _require(verdicts, SOURCE_GATE_NAMES)
 
     @property
@@ -154,8 +175,8 @@ class CheckedSource(_Sealed):
 
     @property
     def root_sha256(self) -> str:
-        """The picture that a result is judged against; a result of ours loaded again will keep its own root."""
-        return self.photo.sha256
+        """The picture that a result is judged against; a result of ours loaded again keeps its own root."""
+        return self.root.root_sha256
 
 
 class ViewableSource(_Sealed):
@@ -175,13 +196,18 @@ class ViewableSource(_Sealed):
 
 
 class CheckedRequest(_Sealed):
-    """A request that passed the request gates, with the checked pictures it works on; `mask` (H, W) 0/255 or None."""
+    """A request that passed the request gates, with the checked pictures it works on.
 
-    __slots__ = ("garment", "mask", "request", "source", "verdicts")
+    `mask` and the person's drawn `outline` are (H, W) 0/255 or None; `consent` is the statement that covers the photo.
+    """
+
+    __slots__ = ("consent", "garment", "mask", "outline", "request", "source", "verdicts")
     request: SwapRequest
     source: CheckedSource
     garment: CheckedSource | None
     mask: Mask | None
+    outline: Mask | None
+    consent: Consent
     verdicts: tuple[Verdict, ...]
 
     def __init__(
@@ -192,27 +218,83 @@ class CheckedRequest(_Sealed):
         source: CheckedSource,
         garment: CheckedSource | None,
         mask: Mask | None,
+        outline: Mask | None,
+        consent: Consent,
         verdicts: tuple[Verdict, ...],
     ) -> None:
-        self._fill(seal, request=request, source=source, garment=garment, mask=mask, verdicts=verdicts)
+        self._fill(
+            seal,
+            request=request,
+            source=source,
+            garment=garment,
+            mask=mask,
+            outline=outline,
+            consent=consent,
+            verdicts=verdicts,
+        )
         _require(verdicts, REQUEST_GATE_NAMES)
+
+
+class CheckedPlan(_Sealed):
+    """What may be painted: the `mask` (H, W) 0/255 that is left after the cut, on whom, and what the root showed there.
+
+    `subject` is the chosen person as the skin gates know them, with what the root showed of them, `root` the evidence of all
+    else. `cut` says what was taken from the mask. `reduced` evidence: nobody was found, only drawn.
+    """
+
+    __slots__ = (*("cut", "mask", "persons", "reduced", "request", "root", "subject", "target", "verdicts", "zone"),)
+    request: CheckedRequest
+    mask: Mask
+    zone: Zone
+    target: TargetClass | None
+    subject: Subject
+    root: RootEvidence
+    persons: tuple[Box, ...]
+    cut: tuple[str, ...]
+    reduced: bool
+    verdicts: tuple[Verdict, ...]
+
+    def __init__(
+        self,
+        seal: object,
+        *,
+        request: CheckedRequest,
+        mask: Mask,
+        zone: Zone,
+        target: TargetClass | None,
+        subject: Subject,
+        root: RootEvidence,
+        persons: tuple[Box, ...],
+        cut: tuple[str, ...],
+        reduced: bool,
+        verdicts: tuple[Verdict, ...],
+    ) -> None:
+        self._fill(
+            seal,
+            request=request,
+            mask=mask,
+            zone=zone,
+            target=target,
+            subject=subject,
+            root=root,
+            persons=persons,
+            cut=cut,
+            reduced=reduced,
+            verdicts=verdicts,
+        )
+        _require(verdicts, PLAN_GATE_NAMES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawOutput:
-    """What the pipeline made, not yet judged: nothing may show or save it.
+    """What the pipeline made for a checked plan, not yet judged: nothing may show or save it.
 
-    `pixels` (H, W, 3) of the source's size, `mask` (H, W) > 0 where a pixel may differ from the source. `persons` are the
-    boxes (x0, y0, x1, y1) of the persons found, for a closer look; they only ever add looks. `request` is what a "result"
-    was made for; an "overlay", the source with its mask painted over it, needs none.
+    `pixels` (H, W, 3) of the source's size, `mask` (H, W) > 0 where a pixel may differ from the source.
     """
 
     pixels: RGB
     mask: Mask
-    source: CheckedSource
-    request: CheckedRequest | None = None
-    persons: tuple[Box, ...] = ()
-    kind: RawKind = "result"
+    plan: CheckedPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,22 +306,40 @@ class Metadata:
     xmp: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """Where a result comes from: its plan, the mask (H, W) outside which nothing differs, what its invisible mark says."""
+
+    plan: CheckedPlan
+    mask: Mask
+    payload: bytes | None
+
+
 class ReleasedImage(_Sealed):
     """A picture that all gates have passed: the only kind that may be shown, encoded or saved.
 
-    `pixels` (H, W, 3) cannot be written to; `verdicts` say what each gate measured.
+    `pixels` (H, W, 3) cannot be written to; `verdicts` say what each gate measured. A result carries `origin`: the plan it
+    was made for, its `mask`, and the payload of the invisible mark that lies in it (None: its mask is too small for one).
     """
 
-    __slots__ = ("kind", "metadata", "pixels", "verdicts")
+    __slots__ = ("kind", "metadata", "origin", "pixels", "verdicts")
     pixels: RGB
     kind: ReleasedKind
     verdicts: tuple[Verdict, ...]
     metadata: Metadata
+    origin: Origin | None
 
     def __init__(
-        self, seal: object, *, pixels: RGB, kind: ReleasedKind, verdicts: tuple[Verdict, ...], metadata: Metadata
+        self,
+        seal: object,
+        *,
+        pixels: RGB,
+        kind: ReleasedKind,
+        verdicts: tuple[Verdict, ...],
+        metadata: Metadata,
+        origin: Origin | None = None,
     ) -> None:
-        self._fill(seal, pixels=immutable(pixels), kind=kind, verdicts=verdicts, metadata=metadata)
+        self._fill(seal, pixels=immutable(pixels), kind=kind, verdicts=verdicts, metadata=metadata, origin=origin)
         _require(verdicts, OUTPUT_GATE_NAMES)
 
     @property

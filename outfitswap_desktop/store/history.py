@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from outfitswap_desktop.errors import UsageProblem
-from outfitswap_desktop.store import journal
+from outfitswap_desktop.store import erasing, journal
 from outfitswap_desktop.store.database import explained, immediate, move_aside, open_database
 from outfitswap_desktop.store.entry import (
     Entry,
@@ -197,6 +197,19 @@ class History:
         )
         marks = ", ".join("?" * len(values))
         connection.execute(f"INSERT INTO entries ({_COLUMNS}) VALUES ({marks})", values)
+
+    def erase(self, ids: Sequence[int] | None) -> tuple[int, int]:
+        """Take entries (None: all) out for good, with thumbnails, search index and WAL; returns how many of each there were.
+
+        Files that the entries name are not touched. Raises NotAvailable ("history_busy") when another program is writing.
+        """
+        with explained(self._thumbs_path):
+            thumbnails = erasing.delete_rows(self._thumbs.conn, "thumbnails", ids)
+            erasing.forget(self._thumbs.conn)
+        with explained(self.path):
+            entries = erasing.delete_rows(self._db.conn, "entries", ids, keep="state = 'publishing'")
+            erasing.forget(self._db.conn, search_index="entries_text")
+        return entries, thumbnails
 
     # Reading
 

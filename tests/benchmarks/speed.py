@@ -55,6 +55,7 @@ def measured_parse(megapixels: float, folder: Path | None, runs: int) -> dict:
 def measured_swap(megapixels: float, folder: Path | None, runs: int) -> dict:
     from outfitswap_desktop.core.job import CancelToken, SwapRequest
     from outfitswap_desktop.wiring import make_runner
+    from tests.fakes import STATED
 
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["OUTFITSWAP_HOME"] = scratch
@@ -65,7 +66,9 @@ def measured_swap(megapixels: float, folder: Path | None, runs: int) -> dict:
             for number in range(runs + 1):
                 # every run another photo's worth of work: the ladder must not answer from memory
                 runner._steps.segmenter._last = None
-                request = SwapRequest(photo=photo, output=Path(scratch) / f"{number}.png", prompt="red tartan wool")
+                request = SwapRequest(
+                    photo=photo, output=Path(scratch) / f"{number}.png", prompt="red tartan wool", **STATED
+                )
                 seconds.append(dict(runner.run(request, report=lambda _p: None, cancel=CancelToken()).seconds))
     totals = [row["total"] for row in seconds[1:]]
     median = statistics.median(totals)

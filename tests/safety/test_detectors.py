@@ -325,12 +325,13 @@ class NoFaces:
 
 
 def test_the_canary_stops_a_face_on_every_route(astronaut):
-    kernel = SafetyKernel((NoFaces(),))
+    kernel = SafetyKernel(extra_gates=(NoFaces(),))
     source = kernel.open_photo(png(astronaut))
     view = kernel.view(source)
-    for kind in ("result", "overlay"):
+    output = raw(kernel, source)
+    for way in (lambda: kernel.release(output), lambda: kernel.overlay(source, output.mask)):
         with pytest.raises(GateRefused) as caught:
-            kernel.release(raw(kernel, source, kind=kind))
+            way()
         assert caught.value.reason == "canary"
     assert kernel.miniature(view) is None
     sheet = kernel.contact_sheet([[Cell(view, "me")]])
@@ -342,7 +343,7 @@ def test_the_canary_stops_a_face_on_every_route(astronaut):
 
 
 def test_the_canary_lets_a_picture_without_faces_pass(astronaut):
-    kernel = SafetyKernel((NoFaces(),))
+    kernel = SafetyKernel(extra_gates=(NoFaces(),))
     source = kernel.open_photo(png(np.ascontiguousarray(astronaut[300:, :300])))
     released = kernel.release(raw(kernel, source))
     assert released.scores["no_faces.face"] < 0.25

@@ -7,6 +7,7 @@ from outfitswap_desktop.errors import UsageProblem
 from outfitswap_desktop.safety import sheet
 from outfitswap_desktop.safety.kernel import SafetyKernel
 from outfitswap_desktop.safety.sheet import Cell, Shown
+from outfitswap_desktop.safety.stages import OUTPUT_GATE_NAMES
 from tests.safety.pictures import BodyPartsStub, photo, png, raw, script
 
 RED, BLUE = (250, 10, 10), (10, 10, 250)
@@ -37,19 +38,19 @@ def test_photos_results_and_empty_places_side_by_side(kernel):
     assert share(made.pixels, (228, 228, 228)) > 0.05
     assert kernel.encode(made, "JPEG").startswith(b"\xff\xd8")
     assert made.metadata.exif is None
-    assert [verdict.gate for verdict in made.verdicts] == ["frame", "body_parts", "whole_image"]
+    assert [verdict.gate for verdict in made.verdicts] == list(OUTPUT_GATE_NAMES)
     assert made.scores["body_parts.FEMALE_BREAST_EXPOSED"] == pytest.approx(0.01)
 
 
 def test_a_photo_is_judged_once_and_left_out_when_a_gate_refuses(kernel):
     stub = BodyPartsStub(looks=[])
-    script(kernel, body_parts=stub)
     view = kernel.view(kernel.open_photo(plain(RED)))
+    script(kernel, body_parts=stub)
     for _ in range(3):
         kernel.contact_sheet([[Cell(view)]])
     assert len(stub.looks) == 1
-    stub.answer = {"BUTTOCKS_EXPOSED": 0.9}
     other = kernel.view(kernel.open_photo(plain(RED)))
+    stub.answer = {"BUTTOCKS_EXPOSED": 0.9}
     made = kernel.contact_sheet([[Cell(other, "me"), Cell(view, "fine")], [Cell(other)]])
     assert share(made.pixels, RED) * made.pixels[..., 0].size == pytest.approx(80 * 120, abs=5)
 

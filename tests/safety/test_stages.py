@@ -14,6 +14,7 @@ from outfitswap_desktop.safety import stages
 from outfitswap_desktop.safety.kernel import SafetyKernel
 from outfitswap_desktop.safety.sheet import Cell
 from outfitswap_desktop.safety.stages import (
+    CheckedPlan,
     CheckedRequest,
     CheckedSource,
     Metadata,
@@ -39,13 +40,19 @@ def made(kernel):
     output = raw(kernel, source)
     return {
         "source": source,
-        "request": output.request,
+        "request": output.plan.request,
+        "plan": output.plan,
         "view": kernel.view(source),
         "released": kernel.release(output),
     }
 
 
-SEALED = ["source", "request", "view", "released"]
+def values_of(stage) -> dict:
+    """What a sealed stage was made with."""
+    return {name: getattr(stage, name) for name in type(stage).__slots__}
+
+
+SEALED = ["source", "request", "plan", "view", "released"]
 
 
 @pytest.mark.parametrize("seal", [None, object(), True, "seal"])
@@ -56,9 +63,11 @@ def test_no_stage_is_made_without_the_seal(seal, made):
     with pytest.raises(TypeError, match="kernel alone"):
         ViewableSource(seal, pixels=PIXELS, icc=None, sha256="")
     with pytest.raises(TypeError, match="kernel alone"):
-        CheckedSource(seal, photo=source.photo, role="photo", path=None, verdicts=source.verdicts)
+        CheckedSource(seal, **values_of(source))
     with pytest.raises(TypeError, match="kernel alone"):
-        CheckedRequest(seal, request=request.request, source=source, garment=None, mask=None, verdicts=request.verdicts)
+        CheckedRequest(seal, **values_of(request))
+    with pytest.raises(TypeError, match="kernel alone"):
+        CheckedPlan(seal, **values_of(made["plan"]))
 
 
 @pytest.mark.parametrize(
@@ -67,8 +76,9 @@ def test_no_stage_is_made_without_the_seal(seal, made):
         (),
         PASSED[:2],
         PASSED[::-1],
-        (*PASSED[:2], Verdict("whole_image", False, reason="output_nudity", message="no")),
-        (*PASSED[:2], Verdict("whole_image", 1)),
+        (*PASSED[:2], Verdict("whole_image", False, reason="output_nudity", message="no"), *PASSED[3:]),
+        (*PASSED[:2], Verdict("whole_image", 1), *PASSED[3:]),
+        PASSED[:-1],
         (*PASSED, Verdict("extra", False, reason="x", message="no")),
         (Verdict("other", True), *PASSED),
     ],
@@ -102,7 +112,7 @@ def test_a_sealed_stage_cannot_be_changed_copied_pickled_or_replaced(made, name)
 @pytest.mark.parametrize("name", SEALED)
 def test_pixels_cannot_be_written_to(made, name):
     stage = made[name]
-    pixels = stage.source.pixels if name == "request" else stage.pixels
+    pixels = {"request": lambda: stage.source.pixels, "plan": lambda: stage.mask}.get(name, lambda: stage.pixels)()
     before = pixels.copy()
     with pytest.raises(ValueError, match="read-only"):
         pixels[0, 0] = 0
@@ -160,23 +170,19 @@ def test_a_forged_release_is_not_encoded_shown_or_shrunk(kernel):
 
 
 def test_a_forged_source_or_request_goes_nowhere(kernel, made):
-    source = made["source"]
-    fake = forged(CheckedSource, photo=source.photo, role="photo", path=None, verdicts=source.verdicts)
-    request = made["request"]
-    fake_request = forged(
-        CheckedRequest, request=request.request, source=source, garment=None, mask=None, verdicts=request.verdicts
-    )
+    source, request, plan = made["source"], made["request"], made["plan"]
+    fake = forged(CheckedSource, **values_of(source))
+    fake_request = forged(CheckedRequest, **values_of(request))
+    fake_plan = forged(CheckedPlan, **values_of(plan))
     output = raw(kernel, source)
     for way in (
         lambda: kernel.view(fake),
         lambda: kernel.check_request(request.request, fake),
         lambda: kernel.check_request(request.request, source, garment=fake),
-        lambda: kernel.release(dataclasses.replace(output, source=fake)),
-        lambda: kernel.release(dataclasses.replace(output, request=fake_request)),
-        lambda: kernel.release(dataclasses.replace(output, request=None)),
-        lambda: kernel.release(dataclasses.replace(output, source=kernel.open_photo(photo(1)))),
-        lambda: kernel.release(dataclasses.replace(output, kind="source")),
-        lambda: kernel.release(dataclasses.replace(output, kind="contact_sheet")),
+        lambda: kernel.check_plan(fake_request, plan.mask, zone=plan.zone, found=None, keeps_cut=True),
+        lambda: kernel.release(dataclasses.replace(output, plan=fake_plan)),
+        lambda: kernel.release(dataclasses.replace(output, plan=None)),
+        lambda: kernel.overlay(fake, plan.mask),
     ):
         with pytest.raises(TypeError):
             way()
@@ -187,7 +193,7 @@ def test_a_release_of_another_kernel_is_not_ours(made):
         script(SafetyKernel()).encode(made["released"], "PNG")
 
 
-@pytest.mark.parametrize("name", ["source", "view", "request"])
+@pytest.mark.parametrize("name", ["source", "view", "request", "plan"])
 def test_only_a_release_can_be_saved(kernel, made, name):
     for way in (
         lambda: kernel.encode(made[name], "PNG"),

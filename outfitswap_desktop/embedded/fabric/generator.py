@@ -29,6 +29,7 @@ class FabricGenerator:
     name = "fabric"
     max_pixels: int | None = None
     multiple = 1
+    keeps_cut = True
 
     def generate(
         self, request: GenerationRequest, *, report: Callable[[float], None], cancel: CancelToken

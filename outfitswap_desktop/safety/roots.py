@@ -1,0 +1,165 @@
+"""The root of a chain of edits: found again when a result of ours is loaded, kept with what is released from it.
+
+A root that was found can only tighten what is allowed: every number is the lower of the root's and the loaded picture's,
+so a forged or borrowed mark never buys anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from outfitswap_desktop import __version__
+from outfitswap_desktop.core.arrays import RGB, Mask
+from outfitswap_desktop.core.container import PictureFormat
+from outfitswap_desktop.core.photo import Photo
+from outfitswap_desktop.errors import GateRefused
+from outfitswap_desktop.safety.marks import invisible, xmp
+from outfitswap_desktop.safety.parts import PlanParts
+from outfitswap_desktop.safety.people.subject import Subject
+from outfitswap_desktop.safety.records.evidence import RootEvidence
+from outfitswap_desktop.safety.records.ledger import Ledger
+from outfitswap_desktop.safety.records.schema import decision
+from outfitswap_desktop.safety.stages import CheckedPlan, CheckedSource, ReleasedImage, Verdict
+
+_UNKNOWN: Final = "This picture is a result of OutfitSwap, and the photo it was made from is not known on this machine."
+
+
+def root_of(photo: Photo, own: RootEvidence, *, ledger: Ledger) -> RootEvidence:
+    """The evidence that results made from `photo` are judged against: `own`, or that of the root of its chain of edits.
+
+    A result is known again by its file, its pixels or its invisible mark. Raises GateRefused ("root_unknown") for one that
+    carries our marks but was not released here, and when the records were damaged.
+    """
+    mark = invisible.read(photo.pixels)
+    root = ledger.root_of(file_sha256=photo.sha256, pixels_sha256=pixels_hash(photo.pixels), mark=mark)
+    if root is not None:
+        return root
+    if mark is not None or xmp.read(photo.xmp).result is not None:
+        raise GateRefused(_UNKNOWN, reason="root_unknown", hint="Open the original photo instead.")
+    return own
+
+
+def with_subject(root: RootEvidence, parts: PlanParts) -> tuple[Subject, RootEvidence]:
+    """The chosen person as the root knows them, tightened by what is seen now, and the evidence of all else.
+
+    Raises ValueError when no gate has learnt the person.
+    """
+    if parts.subject is None:
+        raise ValueError("nobody was learnt")
+    is_root = root.root_sha256 == parts.source.photo.sha256
+    scores = dict(parts.scores) if is_root else {k: min(v, root.scores.get(k, v)) for k, v in parts.scores.items()}
+    others = []
+    subject = parts.subject
+    for document in root.subjects:
+        known = Subject.from_json(document)
+        if known.same_person(parts.subject):
+            now = known.shares(parts.seen)
+            bare = {area: min(share, now.get(area, share)) for area, share in known.bare.items()}
+            subject = replace(known, bare=bare)
+        else:
+            others.append(document)
+    return subject, replace(root, scores=scores, subjects=tuple(others))
+
+
+def after(plan: CheckedPlan, mask: Mask) -> RootEvidence:
+    """The root's evidence to keep with a result that was painted under `mask` (H, W): what was cloth there is so no more."""
+    return replace(plan.root, subjects=(*plan.root.subjects, plan.subject.after(mask).as_json()))
+
+
+def payload_of(plan: CheckedPlan) -> bytes:
+    """The invisible mark's payload: from the request's hash, so that making the same again marks it the same."""
+    return bytes.fromhex(request_hash(plan))[: invisible.PAYLOAD_BYTES]
+
+
+def request_hash(plan: CheckedPlan) -> str:
+    """SHA-256 of all that was asked for and is to be painted: the same wish on the same photo gives the same."""
+    checked = plan.request
+    asked = checked.request
+    said = [
+        checked.source.photo.sha256,
+        checked.garment.photo.sha256 if checked.garment is not None else None,
+        mask_hash(plan.mask),
+        asked.prompt,
+        plan.zone.value,
+        asked.engine,
+        asked.seed,
+        asked.steps,
+    ]
+    return hashlib.sha256(json.dumps(said, ensure_ascii=True).encode()).hexdigest()
+
+
+def result_id(image: ReleasedImage) -> str:
+    """The word by which the marks of one file belong together: of a result's request, else of the pixels; 32 hex digits."""
+    whole = request_hash(image.origin.plan) if image.origin is not None else pixels_hash(image.pixels)
+    return whole[:32]
+
+
+def own_manifest(source: CheckedSource) -> bytes | None:
+    """The photo's file, if it is still the one that was opened: its own content credentials go along as an ingredient."""
+    if source.path is None:
+        return None
+    try:
+        file = source.path.read_bytes()
+    except OSError:
+        return None
+    return file if hashlib.sha256(file).hexdigest() == source.photo.sha256 else None
+
+
+def record(image: ReleasedImage, file: bytes, format: PictureFormat, *, ledger: Ledger) -> None:
+    """Put what is about to leave into the audit log, with its root when it is a result. Raises NotAvailable."""
+    digest, pixels = hashlib.sha256(file).hexdigest(), pixels_hash(image.pixels)
+    origin = image.origin
+    if origin is None:
+        ledger.log(decision("encode", "passed", picture=digest, pixels=pixels, format=format, version=__version__))
+        return
+    plan = origin.plan
+    verdicts = (*plan.request.source.verdicts, *plan.verdicts, *image.verdicts)
+    scores = {name: score for verdict in verdicts for name, score in verdict.scores.items()}
+    ledger.released(digest, pixels, origin.payload, after(plan, origin.mask))
+    ledger.log(
+        decision(
+            "encode",
+            "passed",
+            scores=scores,
+            picture=digest,
+            pixels=pixels,
+            root=plan.root.root_sha256,
+            request=request_hash(plan),
+            mask=mask_hash(origin.mask),
+            format=format,
+            reduced=plan.reduced,
+            marked=origin.payload is not None,
+            version=__version__,
+        )
+    )
+
+
+def refusal(stage: str, verdict: Verdict, subject: str) -> dict[str, Any]:
+    """What the audit log keeps of a refusal: the gate, its reason, its scores, and the photo's hash ("" = none)."""
+    return decision(
+        stage,
+        "refused",
+        gate=verdict.gate,
+        reason=verdict.reason.removeprefix("prompt_"),
+        scores=verdict.scores,
+        picture=subject or None,
+        version=__version__,
+    )
+
+
+def pixels_hash(pixels: RGB) -> str:
+    """SHA-256 over the size and the bytes of a picture (H, W, 3): the same for every lossless copy."""
+    contiguous = np.ascontiguousarray(pixels)
+    digest = hashlib.sha256(repr(contiguous.shape).encode())
+    digest.update(contiguous.data)
+    return digest.hexdigest()
+
+
+def mask_hash(mask: Mask) -> str:
+    """SHA-256 over the size and the bytes of a mask (H, W)."""
+    return hashlib.sha256(repr(mask.shape).encode() + mask.tobytes()).hexdigest()
