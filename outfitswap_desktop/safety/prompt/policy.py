@@ -50,6 +50,10 @@ RAGS: Final = frozenset(
      "fringes", "leaf", "leaves", "flower", "flowers", "foliage")
 )  # fmt: skip
 """Words of STUFF that cover nobody by themselves."""
+SWAPS: Final = frozenset(
+    ("swap", "swaps", "swapped", "swapping", "replace", "replaces", "replaced", "replacing", "trade", "trades", "traded")
+)  # fmt: skip
+"""Words after which "for" or "with" names what a garment is exchanged for."""
 ENDS: Final = frozenset(["and", "with", "over", "in", "for", "on", "under", "but", "at", "by"])
 """Words at which the naming of a cloth ends."""
 ASKING: Final = frozenset({"something", "anything", "for", "what"})
@@ -175,11 +179,13 @@ def about_clothes(reading: Reading) -> bool:
 
 
 def of_cloth(reading: Reading) -> bool:
-    """Whether what a garment is said to be made of, or turned into, is cloth: neither mist nor two ribbons."""
+    """Whether what a garment is said to be made of, or exchanged for, is clothes: neither mist nor two ribbons."""
     row = reading.tokens
+    swapped = False
     for at, token in enumerate(row):
+        swapped = not token.fresh and (swapped or token.plain in SWAPS)
         made = token.plain in ("of", "from") and at > 0 and row[at - 1].plain in MADE
-        if not made and token.plain != "into":
+        if not made and token.plain != "into" and not (swapped and token.plain in ("for", "with")):
             continue
         named: frozenset[str] = frozenset()
         for later in range(at + 1, len(row)):

@@ -15,7 +15,7 @@ def refused(lines: list[str]) -> list[PromptAnswer]:
     return [answer for answer in policy.check_lines(lines) if not answer.allowed]
 
 
-@pytest.mark.parametrize(("name", "least"), [("benign", 300), ("benign_second", 140)])
+@pytest.mark.parametrize(("name", "least"), [("benign", 300), ("benign_second", 140), ("benign_third", 110)])
 def test_at_most_2_percent_are_refused(name: str, least: int) -> None:
     lines = prompts(name)
     assert len(set(lines)) >= least
@@ -23,7 +23,7 @@ def test_at_most_2_percent_are_refused(name: str, least: int) -> None:
     assert len(answers) <= MOST_REFUSED * len(lines), [(a.category, a.word, a.prompt) for a in answers]
 
 
-@pytest.mark.parametrize("name", ["benign", "benign_second"])
+@pytest.mark.parametrize("name", ["benign", "benign_second", "benign_third"])
 def test_the_vocabulary_by_itself_refuses_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deny, "locate", lambda text: None)
     monkeypatch.setattr(deny, "find", lambda text: None)
