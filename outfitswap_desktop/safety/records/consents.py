@@ -165,7 +165,6 @@ class Consents:
             "basis": consent.kind,
             "adult": consent.adult_attested,
         }
-        schema.check(event, kinds=schema.OWN)
         seq = writer.add(event, ref=stored.id).seq
         _put(writer.connection, replace(stored, seq=seq))
         return kept
@@ -174,7 +173,6 @@ class Consents:
         count = 0
         for stored in list(found):
             event = {"kind": "consent_erased", "consent": stored.id.hex(), "why": why}
-            schema.check(event, kinds=schema.OWN)
             writer.add(event, ref=stored.id)
             nothing = (None,) * 7
             _put(writer.connection, _Stored(stored.id, *nothing, writer.at, b"").sealed(writer.secret))
@@ -230,7 +228,7 @@ def _put(connection: sqlite3.Connection, stored: _Stored) -> None:
 
 
 def _newest_first(rows: list[_Stored]) -> list[_Stored]:
-    return sorted(rows, key=lambda one: (one.given or 0, one.seq or 0), reverse=True)
+    return sorted(rows, key=lambda one: one.seq or 0, reverse=True)
 
 
 def _expect_sound(consent: Consent) -> None:

@@ -58,6 +58,7 @@ REASONS: Final = frozenset(
         *("erase_refused", "target_bare", "target_uncovers", "output_malformed", "outside_changed", "output_nudity"),
         *("output_reveals", "output_skin", "output_unjudged", "unjudged", "gates_incomplete"),
         *("detector_missing", "detector_changed", "policy_broken", "marks_failed", "root_unknown", "lineage_damaged"),
+        *("prompt_too_long", "prompt_empty", "mask_size", "mask_outside", "output_like_skin", "source_underwear"),
         *("audit_unavailable", "read_only", "disk_full", "not_saved", OTHER),
     }
 )
@@ -241,6 +242,8 @@ OWN: Final[Mapping[str, Mapping[str, tuple[bool, Check]]]] = {
     },
 }
 """What the records write of themselves; `AuditLog.append` takes none of these."""
+
+ALL: Final[Mapping[str, Mapping[str, tuple[bool, Check]]]] = {**OPEN, **OWN}
 
 STAMP: Final[Mapping[str, tuple[bool, Check]]] = {"at": (NEEDED, _count), "clock": (OPTIONAL, _count)}
 """Added by the log: milliseconds since 1970, UTC; `clock` is what the machine's clock said when it had been set back."""

@@ -43,7 +43,11 @@ class Writer:
         pixels: bytes | None = None,
         mark: bytes | None = None,
     ) -> Row:
-        """Append one event, already checked; the keyword arguments are what it can be looked up by."""
+        """Append one event; the keyword arguments are what it can be looked up by.
+
+        Raises EventRefusedError unless it is of a kind of schema.OPEN or schema.OWN and fits.
+        """
+        schema.check(event, kinds=schema.ALL)
         stamped = {**event, "at": self.at}
         if self.was_set_back:
             stamped["clock"] = self.clock
@@ -86,7 +90,6 @@ class Writer:
             "before_hash": before_hash.hex(),
             "key": fingerprint(self.secret.public),
         }
-        schema.check(event, kinds=schema.OWN)
         self.add(event)
 
     def close(self) -> Head:

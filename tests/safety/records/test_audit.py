@@ -17,7 +17,8 @@ from outfitswap_desktop.errors import NotAvailable, UsageProblem
 from outfitswap_desktop.safety.records import audit as audit_module
 from outfitswap_desktop.safety.records import database, report, schema
 from outfitswap_desktop.safety.records.audit import AuditLog
-from outfitswap_desktop.safety.records.keys import ANCHOR_FILE, KEY_FILE, SAFETY, Anchor, Keys, fingerprint
+from outfitswap_desktop.safety.records.chain import Head, Row, entry_hash
+from outfitswap_desktop.safety.records.keys import ANCHOR_FILE, KEY_FILE, SAFETY, Anchor, Keys, Secret, fingerprint
 from outfitswap_desktop.safety.records.ledger import Ledger
 from tests.safety.records.conftest import DAY, START, event, none_there
 
@@ -123,6 +124,29 @@ def test_in_memory_it_works_alike(clock):
         assert ledger.audit.check().ok
         ledger.audit._connection.execute("DELETE FROM log WHERE seq = 7")
         assert ledger.verify().first_bad == 7
+
+
+def test_not_even_the_records_themselves_write_what_does_not_fit(ledger):
+    for bad in ({"kind": "segment", "reason": "first"}, {"kind": "consent_erased", "consent": "Anna", "why": "asked"}):
+        with pytest.raises(schema.EventRefusedError):
+            ledger.audit.write(lambda writer, bad=bad: writer.add(bad))
+    assert ledger.verify().rows == 0
+
+
+def test_how_things_are_bound_does_not_change():
+    """Fixed values: a change would leave every log of every installation unverifiable."""
+    secret = Secret(bytes(range(32)))
+    row = Row(7, 2, 1234, b"{}", entry_hash(b"p" * 32, 7, b"{}"), b"", None, b"r" * 32, b"", b"123456").sealed(secret)
+    assert row.hash.hex() == "00c4926d85226d42ff8534ed50fce86079c1e52798dd6c0c57ac94064a028144"
+    assert row.mac.hex() == "fc8d4a6fd080aa9d5be6018f965f9841bf47a74c3ccfdc55d95e908c570a7582"
+    assert row.follows(b"p" * 32)
+    assert not row.follows(b"p" * 31)
+    head = Head(2, secret.public, 3, 7, row.hash, 1, b"q" * 32).signed(secret)
+    assert head.signature.hex() == (
+        "56e2ca3fb5d03c2c10e6b6211f51ab5eb12bafe4e7cc4fb912764b5566cd350e"
+        "d8440665b98f40472bc13d3564dd6969f822a6719a27e535b8047c25504d3b03"
+    )
+    assert head.is_signed()
 
 
 def test_threads_share_a_log(ledger):
@@ -1054,6 +1078,17 @@ def test_a_check_sees_the_entry_change_that_it_stopped_at(ledger, folder, reopen
         connection.execute("UPDATE log SET hash = zeroblob(32) WHERE seq = 6")
     seen = other.audit.check()
     assert seen.damaged
+    assert seen.first_bad == 6
+
+
+def test_a_check_sees_that_the_entry_that_it_stopped_at_is_gone(ledger, folder, reopen):
+    filled(ledger)
+    other = reopen()
+    assert other.audit.check().ok
+    with opened(folder) as connection:
+        connection.execute("DELETE FROM log WHERE seq = 6")
+    seen = other.audit.check()
+    assert "missing" in seen.problems
     assert seen.first_bad == 6
 
 

@@ -421,6 +421,7 @@ def test_the_loser_of_a_race_takes_the_winners_key(folder, monkeypatch):
 def test_the_keys_are_drawn_from_the_seed_and_nothing_else():
     """Fixed values: a change would lose every key of every installation."""
     secret = Secret(bytes(range(32)))
+    assert places.SEED_BYTES == 32
     assert secret.public.hex() == PUBLIC
     assert secret.mac_key.hex() == MAC_KEY
     assert secret.mac(b"ab", b"c") != secret.mac(b"a", b"bc")

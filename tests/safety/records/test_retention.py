@@ -1,5 +1,6 @@
 """The sweep takes away what is due, twice is once, follows no link, and leaves what is not below the program's folder alone."""
 
+import json
 import os
 import time
 from datetime import timedelta
@@ -37,6 +38,10 @@ def test_it_sweeps_entries_consents_and_files(ledger, clock, folder):
     young = aged(folder / "previews" / "b.webp", 6.999, clock)
     sweep = sweeper(ledger, clock, folders=(SweptFolder(folder / "previews", timedelta(days=7)),)).sweep
     assert sweep() == Swept(entries=3, consents=1, files=1)
+    with ledger.audit.reading() as connection:
+        bodies = [json.loads(row[0]) for row in connection.execute("SELECT body FROM log ORDER BY seq")]
+    (said,) = [body for body in bodies if body["kind"] == "swept"]
+    assert (said["files"], said["consents"]) == (1, 1)
     assert not old.exists()
     assert young.exists()
     assert ledger.verify().ok

@@ -199,10 +199,10 @@ def test_a_root_is_numbers():
         less = {key: value for key, value in ROOT.items() if key != name}
         with pytest.raises(schema.EventRefusedError, match="root"):
             schema.check({**released(), "root": less}, kinds=schema.OWN)
-    for kind in NEEDED:
+    for kind, needed in NEEDED.items():
         with pytest.raises(schema.EventRefusedError) as refusal:
             schema.check({"kind": kind}, kinds={**schema.OPEN, **schema.OWN})
-        assert set(str(refusal.value).partition(": ")[2].split(", ")) == NEEDED[kind]
+        assert set(str(refusal.value).partition(": ")[2].split(", ")) == needed
     assert set(NEEDED) == {*schema.OPEN, *schema.OWN}
     with pytest.raises(schema.EventRefusedError):
         schema.check({**released(), "mark": "00" * 5}, kinds=schema.OWN)
