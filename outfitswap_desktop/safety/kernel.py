@@ -355,6 +355,7 @@ class SafetyKernel:
             kind=image.kind,
             engine=origin.plan.request.request.engine if origin is not None else None,
             payload=origin.payload if origin is not None else None,
+            mask=origin.mask if origin is not None else None,
             source=roots.own_manifest(origin.plan.request.source) if origin is not None else None,
             icc=kept.icc,
             exif=kept.exif,
