@@ -42,9 +42,6 @@ REACH: Final = 21
 ENOUGH: Final = 0.1
 """Share of those that must say something."""
 
-GAP: Final = 7
-"""Places without a fold that narrow are cloth all the same."""
-
 KEPT: Final = 0.15
 """Agreement (-1..1, 0 by chance) from which on the folds are the root's. Chosen on our photos: see tests/benchmarks/skin.py."""
 
@@ -53,34 +50,38 @@ Signs = NDArray[np.int8]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Folds:
-    """A print: `signs` (h, w) of -1, 0, 1; 0 where there was no cloth or no fold."""
+    """A print: `signs` (h, w) of -1, 0, 1 on `cloth` (h, w), 0 where there is no fold and where there is no cloth."""
 
     signs: Signs
+    cloth: NDArray[np.bool_]
 
     @classmethod
     def read(cls, picture: RGB, cloth: NDArray[np.bool_]) -> Folds:
-        """From the body's window of the root, `picture` (h, w, 3) at the print's size, where `cloth` (h, w) is."""
-        relief = _relief(picture)
-        signs = np.where(cloth & (np.abs(relief) > FAINT), np.sign(relief), 0)
-        return cls(signs.astype(np.int8))
+        """From the body's window of the root, `picture` (h, w, 3) at the print's size, where `cloth` (h, w) is.
+
+        The rim of the cloth is left out: an outline stays the same whatever is painted within it.
+        """
+        inner = cv2.erode(cloth.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
+        relief = _relief(picture, inner)
+        return cls(np.where(np.abs(relief) > FAINT, np.sign(relief), 0).astype(np.int8), inner)
 
     def kept(self, picture: RGB) -> NDArray[np.bool_]:
         """Where `picture` (h, w, 3) is on the root's clothes and still has their folds: (h, w)."""
         if picture.shape[:2] != self.signs.shape:
             raise ValueError("the picture does not have the print's size")
-        relief = _relief(picture)
+        relief = _relief(picture, self.cloth)
         weight = np.minimum(np.abs(relief), np.float32(STRONG))
         known = (self.signs != 0).astype(np.float32)
         agreement = _around(self.signs * np.sign(relief) * weight)
         possible = _around(known * (weight + np.float32(NOISE)))
         enough = _around(known) >= ENOUGH * REACH**2
-        cloth = cv2.morphologyEx(known, cv2.MORPH_CLOSE, np.ones((GAP, GAP), np.uint8)) > 0
-        return np.asarray((agreement > KEPT * np.maximum(possible, 1e-6)) & enough & cloth)
+        alike = (agreement > KEPT * np.maximum(possible, 1e-6)) & enough & self.cloth
+        return np.asarray(cv2.dilate(alike.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
 
     def as_json(self) -> dict[str, Any]:
-        """The print as text."""
+        """The print as text, two bits a place."""
         codes = np.zeros(-(-self.signs.size // 4) * 4, np.uint8)
-        codes[: self.signs.size] = (self.signs + 1).astype(np.uint8).ravel()
+        codes[: self.signs.size] = np.where(self.cloth, self.signs + 2, 0).astype(np.uint8).ravel()
         quads = codes.reshape(-1, 4)
         packed = quads[:, 0] | quads[:, 1] << 2 | quads[:, 2] << 4 | quads[:, 3] << 6
         text = base64.b64encode(zlib.compress(packed.astype(np.uint8).tobytes(), 9)).decode("ascii")
@@ -99,16 +100,21 @@ class Folds:
         except (KeyError, TypeError, ValueError, binascii.Error, zlib.error) as problem:
             raise ValueError("this is no print of folds") from problem
         codes = np.stack([packed >> shift & 3 for shift in (0, 2, 4, 6)], axis=1).ravel()
-        if len(codes) != -(-width * height // 4) * 4 or (codes > 2).any():
+        if len(codes) != -(-width * height // 4) * 4:
             raise ValueError("this is no print of folds")
-        return cls((codes[: width * height].astype(np.int8) - 1).reshape(height, width))
+        places = codes[: width * height].reshape(height, width)
+        return cls(np.where(places > 0, places.astype(np.int8) - 2, 0).astype(np.int8), places > 0)
 
 
-def _relief(picture: RGB) -> F32:
-    lightness = lab_of(picture)[..., 0]
-    return np.asarray(
-        cv2.GaussianBlur(lightness, (0, 0), FINE) - cv2.GaussianBlur(lightness, (0, 0), COARSE), np.float32
+def _relief(picture: RGB, cloth: NDArray[np.bool_]) -> F32:
+    """Lightness of the `cloth` (h, w) against its surroundings on the same cloth, in L*; 0 beside it."""
+    inside = cloth.astype(np.float32)
+    lightness = lab_of(picture)[..., 0] * inside
+    near, far = (
+        cv2.GaussianBlur(lightness, (0, 0), radius) / np.maximum(cv2.GaussianBlur(inside, (0, 0), radius), 1e-3)
+        for radius in (FINE, COARSE)
     )
+    return np.asarray((near - far) * inside, np.float32)
 
 
 def _around(values: NDArray[Any]) -> F32:

@@ -212,7 +212,7 @@ def test_a_chain_of_small_steps_is_judged_against_the_root(root, known):
         picture = lay(picture, smooth(SKIN), strip)
         step = Subject.from_json(json.loads(json.dumps(document)))
         document = step.after(strip).as_json()
-        verdicts.append(judge_skin(step.bare, step.after(strip).shares(picture), ()))
+        verdicts.append(judge_skin(step.bare, step.after(strip).shares(picture), AREAS[1:]))
         at += 8
     assert any(verdicts)
     assert verdicts[-1] is not None
@@ -391,6 +391,19 @@ def test_folds_are_kept_by_a_new_colour_and_not_by_another_cloth():
         read.kept(one)
 
 
+def test_an_outline_is_no_fold():
+    """A dark sleeve, and a pale arm painted exactly within it: both are darker than the wall, and that says nothing."""
+    wall = np.full((192, 60, 3), 235, np.uint8)
+    inside = np.zeros((192, 60), bool)
+    inside[:, 20:38] = True
+    sleeve, arm = wall.copy(), wall.copy()
+    sleeve[inside] = np.asarray(shaded((60, 80, 140), 4), np.uint8)[:192, :60][inside]
+    arm[inside] = np.asarray(smooth(SKIN), np.uint8)[:192, :60][inside]
+    read = Folds.read(sleeve, inside)
+    assert read.kept(sleeve)[inside].mean() > 0.9
+    assert read.kept(arm)[inside].mean() < 0.2
+
+
 def test_without_cloth_there_are_no_folds():
     picture = np.asarray(shaded(SKIN, 1), np.uint8)[:100, :100]
     nothing = Folds.read(picture, np.zeros((100, 100), bool))
@@ -401,10 +414,12 @@ def test_without_cloth_there_are_no_folds():
 
 
 def test_a_print_survives_json():
-    read = Folds.read(np.asarray(shaded(SKIN, 1), np.uint8)[:101, :99], np.ones((101, 99), bool))
+    read = Folds.read(np.asarray(shaded(SKIN, 1), np.uint8)[:101, :99], TOP[150:251, 60:159] > 0)
     again = Folds.from_json(json.loads(json.dumps(read.as_json())))
     assert np.array_equal(again.signs, read.signs)
+    assert np.array_equal(again.cloth, read.cloth)
     assert again.signs.dtype == read.signs.dtype
+    assert again.cloth.dtype == read.cloth.dtype
 
 
 @pytest.mark.parametrize(
@@ -419,11 +434,12 @@ def test_a_print_survives_json():
         {"signs": "not base 64"},
         {"signs": "AAAA"},
         {"signs": None},
-        {"signs": folds.base64.b64encode(folds.zlib.compress(b"\xff" * 25)).decode()},
+        {"signs": folds.base64.b64encode(folds.zlib.compress(b"\xff" * 26)).decode()},
+        {"signs": folds.base64.b64encode(b"no stream").decode()},
     ],
 )
 def test_another_document_is_no_print(change):
-    document = Folds(np.zeros((10, 10), np.int8)).as_json()
+    document = Folds(np.zeros((10, 10), np.int8), np.ones((10, 10), bool)).as_json()
     with pytest.raises(ValueError, match="print"):
         Folds.from_json(document | change)
 
