@@ -112,11 +112,13 @@ def audit_verify(json: JsonOption = False) -> None:
     from outfitswap_desktop.wiring import open_ledger
 
     with open_ledger() as ledger:
-        found = ledger.verify()
+        found, notice = ledger.verify(), ledger.notice
     if json:
         show_json(found.as_json())
     else:
         show(found.sentence)
+        if notice:
+            say(f"note: {notice}")
     if not found.ok:
         raise typer.Exit(InputRefused.exit_code)
 

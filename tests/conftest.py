@@ -16,6 +16,7 @@ def own_home(tmp_path, monkeypatch):
     """No test reads or writes the user's history."""
     home = tmp_path / "outfitswap-home"
     monkeypatch.setenv("OUTFITSWAP_HOME", str(home))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")  # nor touches their keyring
     return home
 
 

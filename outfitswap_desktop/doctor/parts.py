@@ -67,11 +67,16 @@ def mediapipe_row() -> Row:
 
 
 def safety_rows() -> Iterator[Row]:
-    """The two detectors of the output check: loaded, the pinned ones, and seeing what they must see."""
+    """The detectors: loaded, the pinned ones, and seeing what they must see; and the records, without which nothing leaves."""
     from outfitswap_desktop.safety import api
 
-    titles = {"body_parts": "body part check", "whole_image": "whole image check"}
-    for check in api.self_test():
+    titles = {
+        "body_parts": "body part check",
+        "whole_image": "whole image check",
+        "apparent_age": "apparent age",
+        "audit_log": "audit log",
+    }
+    for check in (*api.self_test(), api.records_test(paths.data_dir())):
         closed = "Nothing can be saved without this check."
         advice = "" if check.passed else f"{closed} {check.hint or REINSTALL}"
         yield Row(titles.get(check.name, check.name), "ok" if check.passed else "missing", check.detail, advice)

@@ -36,6 +36,7 @@ __all__ = [
     "gates",
     "list_records",
     "publish_archive",
+    "records_test",
     "self_test",
     "verify_file",
     "withdraw",
@@ -84,10 +85,11 @@ def gates() -> tuple[GateInfo, ...]:
 
 
 def self_test() -> tuple[CheckResult, ...]:
-    """Load both detectors and let them look at scikit-image's astronaut: a face must be found, and nothing else."""
+    """Load all detectors and let them look at scikit-image's astronaut: an adult's face must be found, and nothing else."""
     from skimage import data
 
-    from outfitswap_desktop.safety.detectors import BodyPartDetector, WholeImageDetector
+    from outfitswap_desktop.safety.detectors import BodyPartDetector, Detectors, WholeImageDetector
+    from outfitswap_desktop.safety.people import age
 
     portrait = data.astronaut()  # type: ignore[no-untyped-call]
 
@@ -101,8 +103,22 @@ def self_test() -> tuple[CheckResult, ...]:
         score = WholeImageDetector().score(portrait)
         return CheckResult("whole_image", score < _NSFW_CEILING, f"OpenNSFW, pinned; scores the test photo {score:.2f}")
 
+    def apparent_age() -> CheckResult:
+        detectors = Detectors()
+        height, width = portrait.shape[:2]
+        answer = age.assess(
+            portrait,
+            person=(0, 0, width, height),
+            head=None,
+            body_parts=detectors.body_parts,
+            estimator=detectors.age,
+        )
+        return CheckResult(
+            "apparent_age", answer.decision == "adult", "age-v1, pinned; takes the test face for an adult's"
+        )
+
     results = []
-    for name, test in (("body_parts", body_parts), ("whole_image", whole_image)):
+    for name, test in (("body_parts", body_parts), ("whole_image", whole_image), ("apparent_age", apparent_age)):
         try:
             results.append(test())
         except KnownError as problem:
@@ -112,6 +128,19 @@ def self_test() -> tuple[CheckResult, ...]:
                 CheckResult(name, False, f"{type(problem).__name__}: {problem}", "Install the program anew.")
             )
     return tuple(results)
+
+
+def records_test(folder: Path) -> CheckResult:
+    """Whether the audit log below the data folder is whole and can be written, and where its key lies."""
+    from outfitswap_desktop.safety.records.ledger import Ledger
+
+    try:
+        with Ledger(folder) as ledger:
+            found, notice = ledger.verify(), ledger.notice
+    except KnownError as problem:
+        return CheckResult("audit_log", False, problem.message, problem.hint)
+    hint = "" if found.ok else "See `outfitswap audit verify`."
+    return CheckResult("audit_log", found.ok, f"{found.sentence} {notice}".strip(), hint)
 
 
 def check_prompts(lines: Sequence[str]) -> list[PromptAnswer]:

@@ -171,15 +171,7 @@ class ApparentAge:
     def judge(self, parts: PlanParts, detectors: Detectors) -> Verdict:
         """Median over jittered and mirrored crops of the face; no face, or a small one, means that the age is unknown."""
         answer = self._assessed(parts, detectors)
-        guess = answer.age
-        scores = {"attested": float(parts.attested)}
-        if guess is not None:
-            scores |= {
-                "age_median": guess.median,
-                "age_minor": guess.minor,
-                "age_spread": guess.spread,
-                "age_looks": float(guess.looks),
-            }
+        scores = {"attested": float(parts.attested), "age_known": float(answer.age is not None)}
         if answer.decision == "adult" or (answer.decision == "attestation" and parts.attested):
             return Verdict(self.name, True, scores)
         if answer.decision == "attestation":

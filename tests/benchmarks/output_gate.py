@@ -1,166 +1,190 @@
-"""How often the output gate refuses ordinary photos, their variations and fabric swaps of them, and how long it takes.
+"""How often the gates refuse ordinary photos and fabric swaps of them, all adults, and how long the whole output gate takes.
 
-    OUTFITSWAP_TEST_PHOTOS=folder python -m tests.benchmarks.output_gate [--swaps]
+    OUTFITSWAP_TEST_PHOTOS=folder[:folder] python -m tests.benchmarks.output_gate [--prompts N] [--time]
 
-No nudity is looked at here: recall stays unmeasured. The scores are printed, so that a change of a detector shows.
+No nudity is looked at here: recall stays unmeasured. Refusals are printed with gate and reason, and the apparent ages.
 """
 
 import os
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image
 
+from outfitswap_desktop.core import pipeline
 from outfitswap_desktop.core.job import CancelToken, SwapRequest
-from outfitswap_desktop.errors import GateRefused, InputRefused
-from outfitswap_desktop.safety.gates import EXPOSED
+from outfitswap_desktop.core.regions import Segmentation
+from outfitswap_desktop.core.steps import Steps
+from outfitswap_desktop.core.zones import Zone
+from outfitswap_desktop.errors import GateRefused, KnownError
 from outfitswap_desktop.safety.kernel import SafetyKernel
 from outfitswap_desktop.safety.stages import RawOutput
+from tests.fakes import STATED
 from tests.safety.pictures import png
 
 PROMPTS = (
     "navy linen shirt",
-    "white cotton shirt",
+    "white cotton",
     "black leather jacket",
     "beige wool coat",
-    "nude pink silk shirt",
+    "nude pink trench coat",
     "tan suede jacket",
     "brown corduroy",
     "red tartan flannel",
     "silver sequins",
     "leopard print velvet",
+    "emerald velvet",
+    "light blue denim",
+    "camel cashmere sweater",
+    "mustard knit",
+    "pink floral cotton",
+    "burgundy satin",
+    "navy pinstripe wool",
+    "white and blue gingham",
+    "olive corduroy jacket",
+    "rust orange linen",
 )
 
 
-def photos() -> Iterator[tuple[str, np.ndarray]]:
-    import skimage.data
+@dataclass
+class Once:
+    """A segmenter that finds everybody once per photo."""
 
-    yield "astronaut", skimage.data.astronaut()
-    folder = os.environ.get("OUTFITSWAP_TEST_PHOTOS")
-    for path in sorted(Path(folder).iterdir()) if folder else ():
-        if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp") and path.stem != "astronaut":
-            yield path.name, np.asarray(Image.open(path).convert("RGB"))
-
-
-def variations(pixels: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    picture = Image.fromarray(pixels)
-    height, width = pixels.shape[:2]
-    yield "plain", pixels
-    yield "mirror", pixels[:, ::-1]
-    for factor in (0.4, 0.7, 1.3, 1.6):
-        yield f"brightness {factor}", np.asarray(ImageEnhance.Brightness(picture).enhance(factor))
-    for factor in (0.0, 0.5, 1.6):
-        yield f"saturation {factor}", np.asarray(ImageEnhance.Color(picture).enhance(factor))
-    for radius in (1.0, 2.5):
-        yield f"blur {radius}", np.asarray(picture.filter(ImageFilter.GaussianBlur(radius * max(pixels.shape) / 1000)))
-    yield "upper half", pixels[: height // 2]
-    yield "lower half", pixels[height // 2 :]
-    yield "left half", pixels[:, : width // 2]
-    yield "right half", pixels[:, width // 2 :]
-    for side in (320, 640):
-        scale = side / max(height, width)
-        yield f"{side} px", np.asarray(picture.resize((round(width * scale), round(height * scale))))
-    noise = np.random.default_rng(0).normal(0, 12, pixels.shape)
-    yield "noise", np.clip(pixels + noise, 0, 255).astype(np.uint8)
-    yield "warm", np.clip(pixels * np.array([1.15, 1, 0.8]), 0, 255).astype(np.uint8)
-
-
-class Tally:
-    """Counts refusals and keeps the times."""
-
-    def __init__(self) -> None:
-        self.seen, self.refused, self.seconds = 0, [], []
-
-    def release(self, kernel: SafetyKernel, name: str, output: RawOutput) -> None:
-        self.seen += 1
-        began = time.perf_counter()
-        try:
-            scores = kernel.release(output).scores
-            worst = max((scores[f"body_parts.{label}"], label) for label in EXPOSED)
-            print(f"  {name}: {worst[1]} {worst[0]:.2f}, nsfw {scores['whole_image.nsfw']:.2f}")
-        except GateRefused as refused:
-            self.refused.append(name)
-            print(f"  {name}: REFUSED {refused.reason}: {refused.message}")
-        self.seconds.append(time.perf_counter() - began)
-
-    def summary(self, what: str) -> str:
-        return (
-            f"{what}: {len(self.refused)} of {self.seen} refused; "
-            f"{1000 * statistics.median(self.seconds):.0f} ms median: {', '.join(self.refused)}"
-        )
-
-
-def plain_photos(kernel: SafetyKernel) -> Tally:
-    tally = Tally()
-    for name, pixels in photos():
-        for change, varied in variations(pixels):
-            if min(varied.shape[:2]) < 64:
-                continue
-            source = kernel.open_photo(png(np.ascontiguousarray(varied)))
-            shape = varied.shape[:2]
-            whole = np.full(shape, 255, np.uint8)
-            tally.release(kernel, f"{name}, {change}", RawOutput(source.pixels, whole, source, kind="overlay"))
-    return tally
-
-
-class Remembering:
-    """A segmenter that looks at each photo once for each set of zones."""
-
-    name = "remembering"
-
-    def __init__(self, segmenter) -> None:
-        self.segmenter, self.known = segmenter, {}
+    inner: object
+    name: str = "once"
+    kept: dict[int, Segmentation] = field(default_factory=dict)
 
     def segment(self, photo, *, person, zones, cancel):
-        key = (photo.shape, photo.tobytes()[:: max(1, photo.size // 5000)], person, zones)
-        if key not in self.known:
-            self.known[key] = self.segmenter.segment(photo, person=person, zones=zones, cancel=cancel)
-        return self.known[key]
+        key = hash(photo[::7, ::7].tobytes())
+        if key not in self.kept:
+            self.kept = {key: self.inner.segment(photo, person=person, zones=None, cancel=cancel)}
+        return self.kept[key]
 
 
-def fabric_swaps(kernel: SafetyKernel) -> Tally:
-    from outfitswap_desktop.core import pipeline
-    from outfitswap_desktop.core.steps import Steps
-    from outfitswap_desktop.core.zones import Zone
-    from outfitswap_desktop.wiring import make_steps
+def photos() -> Iterator[tuple[str, bytes]]:
+    import skimage.data
 
-    made = make_steps("auto")
-    steps = Steps(Remembering(made.segmenter), made.generator)
-    tally = Tally()
-    for name, pixels in photos():
-        source = kernel.open_photo(png(pixels))
-        for prompt in PROMPTS:
-            request = SwapRequest(Path(name), Path("out.png"), prompt, zone=Zone.FULL)
-            checked = kernel.check_request(request, source)
-            try:
-                result = pipeline.run(
-                    request,
-                    pipeline.Sources(source.photo, None, None),
-                    steps=steps,
-                    report=lambda progress: None,
-                    cancel=CancelToken(),
-                )
-            except InputRefused as refused:
-                print(f"  {name}, {prompt}: {refused.message}")
-                break
-            found = result.segmentation
-            persons = tuple(person.box for person in found.persons) if found else ()
-            output = RawOutput(result.image, result.mask, source, request=checked, persons=persons)
-            tally.release(kernel, f"{name}, {prompt}", output)
-    return tally
+    yield "astronaut", png(skimage.data.astronaut())
+    for folder in os.environ.get("OUTFITSWAP_TEST_PHOTOS", "").split(os.pathsep):
+        for path in sorted(Path(folder).iterdir()) if folder else ():
+            if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp") and path.stem != "astronaut":
+                yield path.name, path.read_bytes()
+
+
+@dataclass
+class Tally:
+    swaps: int = 0
+    refused: Counter = field(default_factory=Counter)
+    sources: int = 0
+    sources_refused: Counter = field(default_factory=Counter)
+    ages: dict[str, str] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+
+
+def swap_all(name: str, file: bytes, kernel: SafetyKernel, steps: Steps, *, prompts: int, tally: Tally) -> None:
+    tally.sources += 1
+    try:
+        source = kernel.open_photo(file)
+        found = steps.segmenter.segment(source.pixels, person=None, zones=None, cancel=CancelToken())
+    except KnownError as problem:
+        tally.sources_refused[problem.reason] += 1
+        print(f"{name}: {problem.reason}: {problem.message}", flush=True)
+        return
+    for zone in [zone for zone in found.regions if zone is not Zone.FULL] or [Zone.FULL]:
+        for prompt in PROMPTS[:prompts]:
+            one(f"{name}, {zone.value}, {prompt}", source, prompt, zone, kernel=kernel, steps=steps, tally=tally)
+
+
+def one(title, source, prompt, zone, *, kernel, steps, tally) -> None:
+    request = SwapRequest(Path("in.png"), Path("out.png"), prompt, zone=zone, **STATED)
+    plans = []
+
+    def approve(planned):
+        plan = kernel.check_plan(checked, planned.alpha, zone=planned.zone, found=planned.segmentation, keeps_cut=True)
+        plans.append(plan)
+        return planned
+
+    tally.swaps += 1
+    try:
+        checked = kernel.check_request(request, source)
+        result = pipeline.run(
+            request,
+            pipeline.Sources(source.photo),
+            steps=steps,
+            approve=approve,
+            report=lambda _: None,
+            cancel=CancelToken(),
+        )
+        mask = np.minimum(result.mask, plans[0].mask)
+        image = np.where(mask[..., None] > 0, result.image, source.pixels)
+        began = time.perf_counter()
+        kernel.release(RawOutput(image, mask, plans[0]))
+        tally.seconds.append(time.perf_counter() - began)
+    except GateRefused as refused:
+        tally.refused[refused.reason] += 1
+        scores = getattr(getattr(refused, "verdict", None), "scores", {})
+        print(f"{title}: {refused.reason} { ({k: round(v, 3) for k, v in scores.items()}) }", flush=True)
+    except KnownError as problem:
+        tally.swaps -= 1
+        print(f"{title}: not counted, {problem.reason}", flush=True)
+    for verdict in plans[0].verdicts if plans else ():
+        if verdict.gate == "apparent_age":
+            scores = verdict.scores
+            said = (
+                f"{scores['age_median']:.0f} years, P(<18) {scores['age_minor']:.2f}" if "age_median" in scores else "?"
+            )
+            tally.ages[title.split(",")[0]] = said
+
+
+def time_the_gate() -> None:
+    """The whole output gate on 1 MP: mark, frame, NudeNet, OpenNSFW, difference, skin; the median of fifteen."""
+    import skimage.data
+
+    from outfitswap_desktop.wiring import embedded_segmenters
+
+    photo = np.asarray(Image.fromarray(skimage.data.astronaut()).resize((1000, 1000), Image.Resampling.LANCZOS))
+    kernel = SafetyKernel()
+    source = kernel.open_photo(png(photo))
+    found = embedded_segmenters()[0].segment(photo, person=None, zones=None, cancel=CancelToken())
+    checked = kernel.check_request(SwapRequest(Path("in.png"), Path("out.png"), "navy linen", **STATED), source)
+    plan = kernel.check_plan(checked, found.regions[Zone.TOP].alpha, zone=Zone.TOP, found=found, keeps_cut=True)
+    pixels = source.pixels.copy()
+    pixels[plan.mask > 0] = pixels[plan.mask > 0] // 2 + np.array((10, 20, 60), np.uint8)
+    spans, cpu = [], []
+    for _ in range(15):
+        began, used = time.perf_counter(), time.process_time()
+        kernel.release(RawOutput(pixels, plan.mask, plan))
+        spans.append(time.perf_counter() - began)
+        cpu.append(time.process_time() - used)
+    print(
+        f"output gate, 1 MP: median {statistics.median(spans) * 1000:.0f} ms, best {min(spans) * 1000:.0f} ms; "
+        f"CPU {statistics.median(cpu) * 1000:.0f} ms"
+    )
 
 
 def main() -> None:
-    kernel = SafetyKernel()
-    tallies = {"ordinary photos and variations": plain_photos(kernel)}
-    if "--swaps" in sys.argv:
-        tallies["fabric swaps"] = fabric_swaps(kernel)
-    for what, tally in tallies.items():
-        print(tally.summary(what))
+    if "--time" in sys.argv:
+        time_the_gate()
+        return
+    from outfitswap_desktop.wiring import make_steps
+
+    prompts = int(sys.argv[sys.argv.index("--prompts") + 1]) if "--prompts" in sys.argv else len(PROMPTS)
+    made = make_steps("auto")
+    steps = Steps(segmenter=Once(made.segmenter), generator=made.generator)
+    kernel, tally = SafetyKernel(), Tally()
+    for name, file in photos():
+        swap_all(name, file, kernel, steps, prompts=prompts, tally=tally)
+    print(f"\nphotos refused: {sum(tally.sources_refused.values())} of {tally.sources} {dict(tally.sources_refused)}")
+    refused = sum(tally.refused.values())
+    print(f"swaps refused: {refused} of {tally.swaps} ({refused / max(1, tally.swaps):.1%}) {dict(tally.refused)}")
+    for name, age in tally.ages.items():
+        print(f"apparent age of {name}: {age}")
 
 
 if __name__ == "__main__":

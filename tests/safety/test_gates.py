@@ -575,7 +575,7 @@ def test_the_self_test_tells_a_missing_detector(monkeypatch):
         raise RuntimeError("boom")
 
     monkeypatch.setattr(detectors.WholeImageDetector, "score", broken)
-    first, second = api.self_test()
+    first, second, _ = api.self_test()
     assert not first.passed
     assert "missing" in first.detail
     assert first.hint
