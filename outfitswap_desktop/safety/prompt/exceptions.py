@@ -13,11 +13,14 @@ from outfitswap_desktop.safety.prompt import lists
 from outfitswap_desktop.safety.prompt.forms import fold, plain_form
 
 FILE: Final = "policy/exceptions.txt"
+BLOT: Final = "·"
+"""A sign that is no letter in any form, and no space that would make others look wide."""
+HARMLESS_FILE: Final = "policy/harmless.txt"
 _MARKED: Final = re.compile(r"^\((.*)\)$")
 
 
 def strip(text: str) -> str:
-    """`text` with the harmless words of fashion's phrases replaced by spaces: "nude heels" leaves "     heels".
+    """`text` with the harmless words of fashion's phrases blotted out: "nude heels" leaves "···· heels".
 
     Only what was typed plainly is taken out, never a disguised word, and only the words that the phrase explains: what
     is left is looked at as if they had not been there. Length and places stay. Raises NotAvailable ("policy_broken").
@@ -29,8 +32,32 @@ def strip(text: str) -> str:
             first = last - size + 1
             for start, end in marks:
                 begin, finish = plain.original(first + start, first + end)
-                chars[begin:finish] = " " * (finish - begin)
+                chars[begin:finish] = BLOT * (finish - begin)
     return "".join(chars)
+
+
+def harmless_places(text: str) -> frozenset[int]:
+    """The places of `text` that harmless words cover, with the spaces beside them.
+
+    Into "brass" a doubled letter could be read, into "therapist" two words glued together: only plain hits count there.
+    """
+    plain = plain_form(text)
+    words = _harmless()
+    places: set[int] = set()
+    at = 1
+    for word in plain.text.split():
+        if word in words:
+            start, end = plain.original(at, at + len(word))
+            places.update(range(start - 1, end + 1))
+        at += len(word) + 1
+    return frozenset(places)
+
+
+@cache
+def _harmless() -> frozenset[str]:
+    return frozenset(
+        fold(word) for _, entries in lists.sections(resources_dir() / HARMLESS_FILE) for word in entries
+    )
 
 
 def phrases() -> Iterator[str]:

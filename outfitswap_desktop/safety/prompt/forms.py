@@ -7,10 +7,12 @@ so it does not matter which of them was typed. `l` and `i` are one letter here, 
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
@@ -43,6 +45,13 @@ class Unit(NamedTuple):
 
 
 PLAIN: Final = "plain"
+_BETWEEN: Final = re.compile(r"(?<=\w)(?:[^\w\s]|_)+(?=\w)")
+"""Signs between two letters: what "n.u.d.e r.o.b.e" needs gone, its words kept."""
+_WIDE: Final = re.compile(r"\S\s{2,}\S")
+_NARROW: Final = re.compile(r"(?<=\S) (?=\S)")
+"""Spaces between letters where the words stand farther apart."""
+ALSO_REVERSED: Final = (PLAIN, "capitals", "jamo", "leet", "decoded", "separators dropped")
+"""Readings that are read backwards too."""
 
 
 def forms(text: str) -> tuple[Form, ...]:
@@ -74,10 +83,12 @@ def _readings(text: str) -> Iterator[tuple[str, list[Unit]]]:
         straight += [("decoded", [Unit(unit.char, 0, len(text)) for unit in _units(decoded)])]
         yield straight[-1]
     for name, units in straight:
+        if name not in ALSO_REVERSED:
+            continue
         prefix = "" if name == PLAIN else f"{name}, "
         yield f"{prefix}reversed", units[::-1]
         yield f"{prefix}reversed words", _each_word(units, lambda word: word[::-1])
-        if any(glyphs.is_kept_mark(unit.char) for unit in units):
+        if not text.isascii() and any(glyphs.is_kept_mark(unit.char) for unit in units):
             yield f"{prefix}reversed", _clusters_reversed(units)
             yield f"{prefix}reversed words", _each_word(units, _clusters_reversed)
 
@@ -87,13 +98,20 @@ def _disguises(text: str, plain: list[Unit]) -> Iterator[tuple[str, list[Unit]]]
         yield "capitals", _units(text, before=glyphs.lookalike)
         yield "jamo", _jamo_joined(plain)
         yield "mixed scripts", _each_word(plain, _faux)
-    for name, table in (("leet", glyphs.LEET), ("leet signs", glyphs.LEET_SIGNS)):
-        if any(char in table for char in text) or not text.isascii():
-            yield name, _units(_signs_joined(text) if table is glyphs.LEET_SIGNS else text, leet=table)
+    bare = _BETWEEN.sub(lambda found: glyphs.PADDING * len(found.group()), text)
+    if bare != text:
+        yield "separators dropped", _units(bare)
+    if _WIDE.search(text):
+        yield "separators dropped", _units(_NARROW.sub(glyphs.PADDING, text))
+    if any(char in glyphs.LEET for char in text):
+        yield "leet", _units(text, leet=glyphs.LEET)
+    if any(char in glyphs.LEET_SIGNS for char in text):
+        yield "leet signs", _units(_signs_joined(text), leet=glyphs.LEET_SIGNS)
     if any(char in glyphs.STARRED for char in text):
         yield "starred", _units(text, leet=glyphs.STARRED)
     if any(glyphs.is_cyrillic(char) for char in text):
-        yield "leet", _units(text, leet=glyphs.LEET_CYRILLIC)
+        for table in (glyphs.LEET_CYRILLIC, glyphs.LEET_CYRILLIC_SHAPES):
+            yield "leet", _units(text, leet=table)
     if any(unit.char.isdigit() for unit in plain):
         yield "digits dropped", _each_word(plain, _without_digits)
     if any(char in glyphs.UPSIDE_DOWN_ONLY for char in text):
@@ -112,21 +130,26 @@ def _units(
     text: str, *, before: Callable[[str], str] | None = None, leet: dict[str, str] | None = None
 ) -> list[Unit]:
     units: list[Unit] = []
+    ascii_only = text.isascii()
+    last = " "
     for start, end in _clusters(text):
         piece = text[start:end]
-        if leet is not None and piece in leet and _stands_for_letter(text, start):
+        if leet is not None and piece in leet and _stands_for_letter(text, start, leet=leet):
             folded = glyphs.folded(leet[piece])
         else:
             folded = glyphs.folded(piece if before is None else before(piece))
         for char in folded:
-            last = units[-1].char if units else " "
-            if " " not in (char, last) and glyphs.writing(char) != glyphs.writing(last):
+            if not ascii_only and char != " " != last and glyphs.writing(char) != glyphs.writing(last):
                 units.append(Unit(" ", start, start))
             units.append(Unit(char, start, end))
+            last = char
     return units
 
 
 def _clusters(text: str) -> Iterator[tuple[int, int]]:
+    if text.isascii():
+        yield from pairwise(range(len(text) + 1))
+        return
     start = 0
     for index in range(1, len(text)):
         if not glyphs.joins_previous(text[index]):
@@ -136,7 +159,7 @@ def _clusters(text: str) -> Iterator[tuple[int, int]]:
         yield start, len(text)
 
 
-def _stands_for_letter(text: str, index: int) -> bool:
+def _stands_for_letter(text: str, index: int, *, leet: dict[str, str]) -> bool:
     """Whether the digit or sign at `index` is part of a word that has a letter: "n4ked", "$exy"; not "15" nor "wow!"."""
     start = end = index
     while start and not text[start - 1].isspace():
@@ -145,10 +168,10 @@ def _stands_for_letter(text: str, index: int) -> bool:
         end += 1
     if not any(char.isalpha() for char in text[start:end]):
         return False
+    if leet is glyphs.LEET_SIGNS or text[index] in glyphs.MAY_END_A_WORD:
+        return True
     follower = text[index + 1] if index + 1 < len(text) else " "
-    return text[index] in glyphs.MAY_END_A_WORD or follower.isalnum() or follower in glyphs.LEET_SIGNS or (
-        follower in glyphs.STARRED or follower == glyphs.PADDING
-    )
+    return follower.isalnum() or follower in leet
 
 
 def _form(name: str, units: Sequence[Unit]) -> Form:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from outfitswap_desktop.errors import NotAvailable
 from outfitswap_desktop.paths import resources_dir
@@ -39,46 +39,69 @@ _SCRIPT: Final = re.compile(
     "(?P<arabic>[\u0600-\u06ff])|(?P<hebrew>[\u0590-\u05ff])|(?P<indic>[\u0900-\u0dff])|(?P<korean>[\uac00-\ud7af])"
     "|(?P<spaceless>[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff])"
 )
+_FOREIGN: Final = re.compile("[\u0370-\u052f]")
+"""Greek and Cyrillic, of which some words fold to Latin letters only: of those no short ones are taken."""
+_PLAIN_WORD: Final = re.compile("[a-z]+$")
 _SHORT: Final = 4
 """Letters from which on an Arabic, Hebrew or Indic word is looked for inside longer ones too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One term as listed. `samples` are texts it stands for, one per alternative, without stars."""
+    """One term as listed; `sides` are its alternatives, written out, and those of its other half if it has one."""
 
     category: str
     written: str
     language: str
-    samples: tuple[str, ...]
+    sides: tuple[Sequence[str], ...]
+
+    def samples(self) -> Iterator[str]:
+        """Texts it stands for, one per alternative, without stars."""
+        for at in range(max(map(len, self.sides))):
+            chosen = " ".join(side[at % len(side)] for side in self.sides)
+            yield chosen.replace("{n}", "5").replace("{t}", "15").replace("*", "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Key:
     """A folded string to look for: `left` and `right` say whether a word must begin and end there.
 
-    `pair` is -1, or the number of the pair of which this is side 0 or 1; `swaps` where the sides may change places.
+    `terms` are those that it makes alone, `firsts` and `seconds` the pairs of which it is one half.
     """
 
     text: str
     written: str
-    term: int
     left: bool
     right: bool
-    pair: int = -1
-    side: int = 0
-    swaps: bool = False
-    english: bool = False
+    english: bool
+    terms: list[int] = field(default_factory=list)
+    firsts: set[int] = field(default_factory=set)
+    seconds: set[int] = field(default_factory=set)
+
+
+class Pair(NamedTuple):
+    """Two halves of the same term; `swaps` where they may change places."""
+
+    term: int
+    swaps: bool
 
 
 @dataclass(slots=True)
 class Lists:
-    """All lists: `terms`, the `keys` that point into them, and `numbers`, the folded number words and what stands for them."""
+    """All lists: `terms`, the `keys` and `pairs` that point into them, `numbers`: folded number words and their sign."""
 
     terms: list[Term] = field(default_factory=list)
-    keys: list[Key] = field(default_factory=list)
+    keys: dict[tuple[str, bool, bool], Key] = field(default_factory=dict)
+    pairs: list[Pair] = field(default_factory=list)
     numbers: dict[str, str] = field(default_factory=dict)
-    pairs: int = 0
+
+    def key(self, text: str, left: bool, *, right: bool, written: str, language: str) -> Key:
+        """The key for this text, made when it is new."""
+        found = self.keys.get((text, left, right))
+        if found is None:
+            found = self.keys[text, left, right] = Key(text, written, left, right, language == ENGLISH)
+        found.english = found.english or language == ENGLISH
+        return found
 
 
 def sections(path: Path) -> Iterator[tuple[str, list[str]]]:
@@ -163,7 +186,7 @@ def _add(
     if len(sides) > 2 or not all(sides):
         raise broken(path.name, f"{entry!r} cannot be read")
     index = len(lists.terms)
-    lists.terms.append(Term(category, entry, language, tuple(_samples(sides, numbers))))
+    lists.terms.append(Term(category, entry, language, tuple(sides)))
     if len(sides) == 2:
         _add_pair(sides, index, language, lists=lists, swaps=" ~ " in written)
         return
@@ -174,15 +197,16 @@ def _add(
             continue
         for text in _with_numbers(phrase, numbers):
             for key, left, right in _keys(text, language):
-                lists.keys.append(Key(key, phrase, index, left, right, english=language == ENGLISH))
+                lists.key(key, left, right=right, written=phrase, language=language).terms.append(index)
 
 
 def _add_pair(sides: list[list[str]], term: int, language: str, *, lists: Lists, swaps: bool) -> None:
     for number, side in enumerate(sides):
         for phrase in side:
-            for key, left, right in _keys(phrase, language):
-                lists.keys.append(Key(key, phrase, term, left, right, lists.pairs, number, swaps))
-    lists.pairs += 1
+            for text, left, right in _keys(phrase, language):
+                key = lists.key(text, left, right=right, written=phrase, language=language)
+                (key.seconds if number else key.firsts).add(len(lists.pairs))
+    lists.pairs.append(Pair(term, swaps))
 
 
 def _macro(name: str, macros: dict[str, str], path: Path) -> str:
@@ -208,15 +232,19 @@ def _with_numbers(phrase: str, numbers: list[str]) -> list[str]:
     return [phrase.replace("{n}", each) for each in (NUMBER, SMALL_NUMBER)]
 
 
-def _samples(sides: list[list[str]], numbers: list[str]) -> Iterator[str]:
-    for at in range(max(len(side) for side in sides)):
-        chosen = " ".join(side[at % len(side)] for side in sides)
-        yield chosen.replace("{n}", numbers[at % len(numbers)] if numbers else "5").replace("{t}", "15").replace("*", "")
-
-
 @cache
 def _keys(phrase: str, language: str) -> tuple[tuple[str, bool, bool], ...]:
     return tuple(_made_keys(phrase, language))
+
+
+def _folded(phrase: str) -> str:
+    """The fold of a phrase, word by word: most words come many times."""
+    return " ".join(filter(None, map(_folded_word, phrase.split())))
+
+
+@cache
+def _folded_word(word: str) -> str:
+    return word.replace("l", "i") if _PLAIN_WORD.match(word) else fold(word)
 
 
 def _made_keys(phrase: str, language: str) -> Iterator[tuple[str, bool, bool]]:
@@ -227,7 +255,7 @@ def _made_keys(phrase: str, language: str) -> Iterator[tuple[str, bool, bool]]:
             parts = [fold(part) for part in bare.split(sign)]
             yield f" {sign} ".join(parts).strip(" "), True, not _is_spaceless(bare) and right
             return
-    text = fold(bare)
+    text = _folded(bare)
     script = _SCRIPT.search(bare)
     kind = script.lastgroup if script else None
     long = len(text) >= _SHORT
@@ -241,6 +269,9 @@ def _made_keys(phrase: str, language: str) -> Iterator[tuple[str, bool, bool]]:
             return
     elif kind == "indic" and long:
         right = False
+    elif text.isascii() and not bare.isascii() and _FOREIGN.search(bare):
+        if len(text) < _SHORT - 1:
+            return
     if text:
         yield text, left, right
     if language == ENGLISH and right and text[-1].isalpha():

@@ -10,8 +10,10 @@ from outfitswap_desktop.safety.prompt.glyphs import STAR
 from outfitswap_desktop.safety.prompt.lists import Key
 
 LEAST_SWAPPED: Final = 5
-"""Letters of a word in which two neighbours may have changed places."""
-LEAST_SLIP: Final = 7
+"""Letters of a word in which two neighbours may have changed places, in English."""
+LEAST_SWAPPED_ELSEWHERE: Final = 7
+"""The same in the other languages."""
+LEAST_SLIP: Final = 8
 """Letters of a term of which one may be missing, added or another."""
 LEAST_CONSONANTS: Final = 4
 """Consonants that are enough to know a term by."""
@@ -29,16 +31,18 @@ class Near:
         self._consonants: dict[str, Key] = {}
         self._by_size: dict[int, list[str]] = {}
         for key in keys:
-            if not key.left or " " in key.text or not (key.text.isascii() and key.text.isalpha()):
+            if not key.left or " " in key.text or not key.text.isalpha():
                 continue
-            for word in [key.text] if key.right else [key.text + ending for ending in _ENDINGS]:
+            for word in [key.text] if key.right or not key.english else [key.text + ending for ending in _ENDINGS]:
                 self._exact.setdefault(word, key)
         for word, key in self._exact.items():
             self._by_size.setdefault(len(word), []).append(word)
-            if key.english and len(word) >= LEAST_SLIP:
+            if not key.english or not word.isascii():
+                continue
+            if len(word) >= LEAST_SLIP:
                 for slip in _one_less(word):
                     self._slips.setdefault(slip, key)
-            if key.english and len(consonants := _VOWELS.sub("", word)) >= LEAST_CONSONANTS:
+            if len(consonants := _VOWELS.sub("", word)) >= LEAST_CONSONANTS:
                 self._consonants.setdefault(consonants, key)
 
     def in_text(self, text: str) -> Iterator[tuple[int, int, Key, str]]:
@@ -47,7 +51,7 @@ class Near:
             word = found.group()
             if STAR in word:
                 match, how = self._starred(word), "starred"
-            elif word.isascii() and word.isalpha():
+            elif word.isalpha():
                 match, how = self._slipped(word), "misspelt"
             else:
                 continue
@@ -65,8 +69,9 @@ class Near:
         if len(word) >= LEAST_SWAPPED:
             for at in range(len(word) - 1):
                 swapped = f"{word[:at]}{word[at + 1]}{word[at]}{word[at + 2 :]}"
-                if swapped in self._exact and swapped != word:
-                    return self._exact[swapped]
+                key = self._exact.get(swapped) if swapped != word else None
+                if key and (key.english or len(word) >= LEAST_SWAPPED_ELSEWHERE):
+                    return key
         if len(word) >= LEAST_SLIP - 1 and word in self._slips:
             return self._slips[word]
         if len(word) >= LEAST_SLIP:
