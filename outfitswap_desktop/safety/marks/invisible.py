@@ -28,10 +28,10 @@ SCALES: Final = (1.0, 0.5, 0.75, 2 / 3, 1.5, 2.0)
 """How much larger the picture may have become since it was marked, in the order tried."""
 LARGEST: Final = 50_000_000
 """Pixels of the largest photo accepted: a scale that makes the original larger is not tried."""
-PLAIN: Final = 1.35
+PLAIN: Final = 1.4
 """Standard deviation of the mark on plain cloth of middle brightness, luma levels."""
-DARKER: Final = 0.4
-LIGHTER: Final = 0.1
+DARKER: Final = 0.15
+LIGHTER: Final = 0.05
 """What is added to PLAIN, as a part of it, on black and on white: Weber's law on a display's curve (Chou and Li 1995)."""
 TEXTURED: Final = 0.6
 """Standard deviation of the mark for each level of mean texture, where the texture is that strong all around."""

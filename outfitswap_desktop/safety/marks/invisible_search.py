@@ -19,7 +19,7 @@ AROUND: Final = 9
 """Side of the box whose mean is taken out, pixels of the reader's grid: a high pass below the band."""
 NEARBY: Final = 17
 """Side of the box in which the contrast is evened out."""
-QUIET: Final = 0.3
+QUIET: Final = 0.2
 """Luma levels added to the contrast, so that empty areas are not blown up to the size of the mark."""
 LIMIT: Final = 3.0
 SIDES: Final = (4, 5, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128)
@@ -31,8 +31,8 @@ STEP: Final = 0.4
 POSITIONS: Final = 40
 """Steps per tile and direction of the first search for the tile's place: 0.8 px."""
 FINE: Final = 7
-CANDIDATES: Final = 16
-REGION: Final = 33
+CANDIDATES: Final = 24
+REGION: Final = 41
 """Side of the (twice used) box in which the known signs are looked for once their place is guessed."""
 FLOOR: Final = 0.15
 """Below this part of the best, surroundings count for nothing."""
