@@ -50,9 +50,9 @@ class Letters:
             at += len(word)
         self._begins.append(at)
         self._borders = frozenset(self._begins)
-        self.has_pieces = any(
-            one == other == 1 for one, other in pairwise(map(len, self._words))
-        ) or (not text.isascii() and any(map(glyphs.writing, self.letters)))
+        self.has_pieces = any(one == other == 1 for one, other in pairwise(map(len, self._words))) or (
+            not text.isascii() and any(map(glyphs.writing, self.letters))
+        )
 
     def joined(self, start: int, end: int, *, key: Key, inner: tuple[int, int]) -> tuple[int, int, bool] | None:
         """The slice of the form where letters[start:end] may be read as the key, or None.
@@ -120,11 +120,13 @@ class Letters:
         begin, end = self._begins[number], self._begins[number + 1]
         if not key.text.isascii() or end - begin >= LONG_WORD:
             return size >= LEAST_OPEN - 1
-        return size >= LEAST and all(self._made_of_words(part) for part in (self.letters[begin:first], self.letters[last:end]))
+        return size >= LEAST and all(
+            self._made_of_words(part) for part in (self.letters[begin:first], self.letters[last:end])
+        )
 
     def _made_of_words(self, part: str) -> bool:
         reached = {0}
         for end in range(1, len(part) + 1):
-            if any(end - start > 1 and part[start:end] in self._ordinary for start in reached):
+            if any(part[start:end] in self._ordinary and (end - start > 1 or part[start] == "a") for start in reached):
                 reached.add(end)
         return len(part) in reached

@@ -22,19 +22,26 @@ PRIORITY: Final = (
 """Which category a line is refused for when it fits several."""
 
 BACKWARDS: Final = "reversed"
-AGES_IN: Final = (PLAIN, "capitals", "decoded", "leet")
+AGES_IN: Final = (
+    PLAIN, "capitals", "decoded", "leet", "leet signs", "separators dropped", "reversed", "reversed words",
+    "separators dropped, reversed", "separators dropped, reversed words",
+)  # fmt: skip
 """Readings in which numbers are taken for ages."""
 FARFETCHED: Final = (BACKWARDS, "letter pairs", "interleaved", "inside")
 """Readings that count only when the straight ones found nothing."""
 
+DROPPED: Final = "separators dropped"
+"""A reading in which whole words run together: too far off to look for slips in it."""
 APART: Final = " … "
 """Stands between the halves of a pair in `Hit.term`."""
 GAP_WORDS: Final = 5
 """Words that may stand between the two halves of a pair."""
 GAP_LETTERS: Final = 12
 """The same for scripts written without spaces."""
-LEAST_REVERSED: Final = 4
-"""Letters a term has at least to be believed when read backwards."""
+LEAST_REVERSED: Final = 3
+"""Letters an English term has at least to be believed when read backwards."""
+LEAST_REVERSED_ELSEWHERE: Final = 4
+"""The same in the other languages."""
 LEAST_REVERSED_OPEN: Final = 6
 """The same for a term with an open end."""
 LAST_AGE: Final = 19
@@ -72,7 +79,7 @@ def locate(text: str) -> Found | None:
     return (
         _best((found for form in straight for found in searched.in_form(form)), harmless)
         or _best((found for form in readings if form not in straight for found in searched.in_form(form)), harmless)
-        or _best((found for form in straight for found in searched.nearly(form)), harmless)
+        or _best((found for form in straight if DROPPED not in form.name for found in searched.nearly(form)), harmless)
     )
 
 
@@ -206,7 +213,9 @@ class _Searched:
             if backwards and not _believable_backwards(key, whole=False):
                 continue
             start, end = squeezed.at(first), squeezed.at(last + 1)
-            place = words.joined(start, end, key=key, inner=(start + squeezed.runs[first] + 1, end - squeezed.runs[last] - 1))
+            place = words.joined(
+                start, end, key=key, inner=(start + squeezed.runs[first] + 1, end - squeezed.runs[last] - 1)
+            )
             if place is None:
                 continue
             first_place, last_place, alone = place
@@ -222,7 +231,11 @@ class _Searched:
             pair = self.read.pairs[number]
             for one in halves:
                 for other in halves:
-                    if number in one.key.firsts and number in other.key.seconds and _near(form.text, one, other, pair.swaps):
+                    if (
+                        number in one.key.firsts
+                        and number in other.key.seconds
+                        and _near(form.text, one, other, pair.swaps)
+                    ):
                         start, end = min(one.start, other.start), max(one.end, other.end)
                         written = f"{one.key.written}{APART}{other.key.written}"
                         yield self._found(form, start, end, term=pair.term, written=written, how=how)
@@ -270,7 +283,9 @@ def _believable_backwards(key: Key, *, whole: bool) -> bool:
     letters = len(key.text.replace(" ", ""))
     if not key.text.isascii():
         return letters >= 2
-    return letters >= (LEAST_REVERSED if whole or (key.left and key.right) else LEAST_REVERSED_OPEN)
+    if not (whole or (key.left and key.right)):
+        return letters >= LEAST_REVERSED_OPEN
+    return letters >= (LEAST_REVERSED if key.english else LEAST_REVERSED_ELSEWHERE)
 
 
 def _with_ages(form: Form, numbers: Mapping[str, str]) -> Iterator[Form]:
@@ -280,6 +295,8 @@ def _with_ages(form: Form, numbers: Mapping[str, str]) -> Iterator[Form]:
     found, index = False, 0
     while index < len(pieces):
         taken, sign = _number_words(pieces, index, numbers)
+        if taken and text[-2:] in ([NUMBER, " "], [SMALL_NUMBER, " "]):
+            taken = 0  # Korean counts years with a word that is also a number
         piece, start, end = pieces[index]
         if taken:
             found, (_, _, end) = True, pieces[index + taken - 1]
@@ -302,9 +319,13 @@ def _number_words(pieces: Sequence[tuple[str, int, int]], index: int, numbers: M
     """How many pieces from `index` on are one number below twenty, 0, 1 or 2, and the sign for it."""
     piece = pieces[index][0]
     if piece.isdigit():
-        return int(int(piece) <= LAST_AGE), SMALL_NUMBER if int(piece) < FIRST_TALL else NUMBER
+        return int(int(piece) <= LAST_AGE and not (len(piece) > 1 and piece[0] == "0")), SMALL_NUMBER if int(
+            piece
+        ) < FIRST_TALL else NUMBER
     both = f"{piece} {pieces[index + 1][0]}" if index + 1 < len(pieces) else piece
-    return (2, numbers[both]) if " " in both and both in numbers else (int(piece in numbers), numbers.get(piece, NUMBER))
+    return (
+        (2, numbers[both]) if " " in both and both in numbers else (int(piece in numbers), numbers.get(piece, NUMBER))
+    )
 
 
 def _automaton(found: Mapping[str, Sequence[_Target]]) -> Any:

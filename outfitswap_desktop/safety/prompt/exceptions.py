@@ -13,6 +13,7 @@ from outfitswap_desktop.safety.prompt import lists
 from outfitswap_desktop.safety.prompt.forms import fold, plain_form
 
 FILE: Final = "policy/exceptions.txt"
+UNLESS: Final = ", unless "
 BLOT: Final = "·"
 """A sign that is no letter in any form, and no space that would make others look wide."""
 HARMLESS_FILE: Final = "policy/harmless.txt"
@@ -26,9 +27,12 @@ def strip(text: str) -> str:
     is left is looked at as if they had not been there. Length and places stay. Raises NotAvailable ("policy_broken").
     """
     plain = plain_form(text)
+    words = frozenset(plain.text.split())
     chars = list(text)
     for last, found in _automaton().iter(plain.text):
-        for size, marks in found:
+        for size, marks, guards in found:
+            if words & guards:
+                continue
             first = last - size + 1
             for start, end in marks:
                 begin, finish = plain.original(first + start, first + end)
@@ -55,17 +59,16 @@ def harmless_places(text: str) -> frozenset[int]:
 
 @cache
 def _harmless() -> frozenset[str]:
-    return frozenset(
-        fold(word) for _, entries in lists.sections(resources_dir() / HARMLESS_FILE) for word in entries
-    )
+    return frozenset(fold(word) for _, entries in lists.sections(resources_dir() / HARMLESS_FILE) for word in entries)
 
 
-def phrases() -> Iterator[str]:
-    """Every phrase, its alternatives written out, the words that are taken out in brackets."""
-    for _, entries in lists.sections(resources_dir() / FILE):
+def phrases() -> Iterator[tuple[str, frozenset[str]]]:
+    """Every phrase, its alternatives written out, the words that are taken out in brackets; and the words that forbid it."""
+    for heading, entries in lists.sections(resources_dir() / FILE):
+        guards = frozenset(map(fold, heading.partition(UNLESS)[2].split("|"))) - {""}
         for entry in entries:
             words = [_choices(word) for word in entry.split()]
-            yield from (" ".join(choice) for choice in itertools.product(*words))
+            yield from ((" ".join(choice), guards) for choice in itertools.product(*words))
 
 
 def _choices(word: str) -> list[str]:
@@ -78,8 +81,8 @@ def _choices(word: str) -> list[str]:
 def _automaton() -> Any:
     import ahocorasick
 
-    found: dict[str, list[tuple[int, tuple[tuple[int, int], ...]]]] = {}
-    for phrase in phrases():
+    found: dict[str, list[tuple[int, tuple[tuple[int, int], ...], frozenset[str]]]] = {}
+    for phrase, guards in phrases():
         text, marks = " ", []
         for part, marked in _parts(phrase):
             start = len(text)
@@ -88,7 +91,7 @@ def _automaton() -> Any:
                 marks.append((start, len(text) - 1))
         if not marks:
             raise lists.broken(FILE, f"nothing is marked in {phrase!r}")
-        found.setdefault(text, []).append((len(text), tuple(marks)))
+        found.setdefault(text, []).append((len(text), tuple(marks), guards))
     automaton = ahocorasick.Automaton()
     for text, values in found.items():
         automaton.add_word(text, tuple(values))

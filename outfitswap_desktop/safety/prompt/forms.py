@@ -45,7 +45,7 @@ class Unit(NamedTuple):
 
 
 PLAIN: Final = "plain"
-_BETWEEN: Final = re.compile(r"(?<=\w)(?:[^\w\s]|_)+(?=\w)")
+_BETWEEN: Final = re.compile(r"(?<=\w)(?:[^\w\s'’]|_)+(?=\w)")
 """Signs between two letters: what "n.u.d.e r.o.b.e" needs gone, its words kept."""
 _WIDE: Final = re.compile(r"\S\s{2,}\S")
 _NARROW: Final = re.compile(r"(?<=\S) (?=\S)")
@@ -126,9 +126,7 @@ def _disguises(text: str, plain: list[Unit]) -> Iterator[tuple[str, list[Unit]]]
 # --- folding ---------------------------------------------------------------------------------------------------------
 
 
-def _units(
-    text: str, *, before: Callable[[str], str] | None = None, leet: dict[str, str] | None = None
-) -> list[Unit]:
+def _units(text: str, *, before: Callable[[str], str] | None = None, leet: dict[str, str] | None = None) -> list[Unit]:
     units: list[Unit] = []
     ascii_only = text.isascii()
     last = " "
@@ -141,7 +139,10 @@ def _units(
         for char in folded:
             if not ascii_only and char != " " != last and glyphs.writing(char) != glyphs.writing(last):
                 units.append(Unit(" ", start, start))
-            units.append(Unit(char, start, end))
+            if last == char == glyphs.SARA_E:
+                units[-1] = Unit(glyphs.SARA_AE, units[-1].start, end)
+            else:
+                units.append(Unit(char, start, end))
             last = char
     return units
 

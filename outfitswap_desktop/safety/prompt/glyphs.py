@@ -24,7 +24,7 @@ LEET: Final = {
 
 LEET_SIGNS: Final = {
     **LEET,
-    **{"6": "b", "9": "q", "(": "c", "<": "c", "[": "c", "{": "c", "^": "a", "#": "h", "&": "e", "§": "s", "†": "t"},
+    **{"6": "b", "(": "c", "<": "c", "[": "c", "{": "c", "^": "a", "#": "h", "&": "e", "§": "s", "†": "t"},
     **{"×": "x", "µ": "u", "°": "o", "©": "c", "®": "r", "%": "x", ";": "i", ":": "i", "?": "r", "*": "u"},
 }
 """The second meaning of some digits, and signs that more often are punctuation."""
@@ -48,6 +48,9 @@ DRAWN: Final = {
 }  # fmt: skip
 """Letters drawn with several signs."""
 
+SARA_E: Final = "เ"
+SARA_AE: Final = "แ"
+"""A Thai vowel that is often typed as two of the one above."""
 STAR: Final = "ꙮ"
 """Stands for a letter that was starred out."""
 STARRED: Final = dict.fromkeys("*#•", STAR)
@@ -73,13 +76,16 @@ _NAMED: Final = re.compile(
 _SPECIAL: Final = {
     "æ": "ae", "œ": "oe", "þ": "th", "ĸ": "k", "ə": "e", "ɑ": "a", "ß": "ss", "ŋ": "n", "ƿ": "p", "ɩ": "i", "ʋ": "v",
     "ε": "e", "ω": "w", "η": "n", "χ": "x", "μ": "u", "γ": "y", "θ": "o", "β": "b", "ς": "σ", "∂": "d", "∑": "e",
-    "м": "m", "к": "k", "т": "t", "ǫ": "q", "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ې": "ي", "ک": "ك", "ة": "ه", "ۀ": "ه", "ہ": "ه", "ھ": "ه",
+    "м": "m", "к": "k", "т": "t", "ǫ": "q",
+    "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ې": "ي", "ک": "ك", "ة": "ه", "ۀ": "ه", "ہ": "ه", "ھ": "ه",
     "ؤ": "و", "ئ": "ي", "ء": "", "ـ": "", "ך": "כ", "ם": "מ", "ן": "נ", "ף": "פ", "ץ": "צ", "ঁ": "ং", "ँ": "ं",
     "ー": "ー", "一": "一", "亅": "亅", "丨": "丨", "〇": "〇",
 }  # fmt: skip
 """One stand-in each for letters that Unicode keeps apart and writers do not."""
 
-_NOTHING: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\ufffc\u0640\u093c\u09bc\u0a3c\u0abc\u0b3c\u0cbc\u30fb・")
+_NOTHING: Final = frozenset(
+    "\u115f\u1160\u3164\uffa0\u2800\u034f\ufffc\u0640\u093c\u09bc\u0a3c\u0abc\u0b3c\u0cbc\u30fb・"
+)
 _KEPT_MARKS: Final = ((0x0900, 0x0DFF), (0x0E00, 0x0E46), (0x0E80, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF))
 _SPACELESS: Final = (
     (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x2E80, 0x31BF), (0x31C0, 0x9FFF), (0xF900, 0xFAFF),
@@ -146,7 +152,7 @@ def _folded_char(char: str) -> str:
         return " "
     if writing(char):
         return chr(ord(char) - _KATAKANA_TO_HIRAGANA) if ord(char) in _KATAKANA else char
-    base = unicodedata.normalize("NFD", char)[0] if not named else named
+    base = named or unicodedata.normalize("NFD", char)[0]
     if base in _SPECIAL:
         return _folded_char(base)
     return lookalike(base).lower().replace("l", "i")
@@ -197,7 +203,9 @@ def upright(piece: str) -> str:
 
 _FIRST, _VOWEL, _SYLLABLE = 0x1100, 0x1161, 0xAC00
 _FIRSTS, _VOWELS, _LASTS = 19, 21, 28
-_LAST_OF_FIRST: Final = dict(zip(range(_FIRSTS), (1, 2, 4, 7, 0, 8, 16, 17, 0, 19, 20, 21, 22, 0, 23, 24, 25, 26, 27), strict=True))
+_LAST_OF_FIRST: Final = dict(
+    zip(range(_FIRSTS), (1, 2, 4, 7, 0, 8, 16, 17, 0, 19, 20, 21, 22, 0, 23, 24, 25, 26, 27), strict=True)
+)
 _FIRST_OF_LAST: Final = {last: first for first, last in _LAST_OF_FIRST.items() if last}
 
 
@@ -216,6 +224,10 @@ def moved_syllable(first: str, second: str) -> tuple[str, str] | None:
     """A closed syllable before a vowel gives its last consonant away: both syllables; None where that is not so."""
     a, b = ord(first), ord(second)
     last = (a - _SYLLABLE) % _LASTS
-    if not 0 <= a - _SYLLABLE < _FIRSTS * _VOWELS * _LASTS or last not in _FIRST_OF_LAST or not 0 <= b - _VOWEL < _VOWELS:
+    if (
+        not 0 <= a - _SYLLABLE < _FIRSTS * _VOWELS * _LASTS
+        or last not in _FIRST_OF_LAST
+        or not 0 <= b - _VOWEL < _VOWELS
+    ):
         return None
     return chr(a - last), chr(_SYLLABLE + (_FIRST_OF_LAST[last] * _VOWELS + b - _VOWEL) * _LASTS)

@@ -1,9 +1,9 @@
 """The deny lists as they are written under resources/policy/deny, read into entries that can be searched for.
 
 A file is `[category]` headings and terms between commas. `word*` matches any ending, `*word` any beginning, `a|b c|d` every
-combination (`_` is a space inside an alternative), `a .. b` a few words between, `a ~ b` the same in either order, `{n}` a number
-below twenty (`{t}`: from 8 on), `$name` the alternatives that a `[=name]` heading lists. `[small numbers]` are the language's words for 1 to 7,
-`[numbers]` for 8 to 19.
+combination (`_` is a space inside an alternative), `a .. b` a few words between, `a ~ b` the same in either order, `{n}` a
+number below twenty (`{t}`: from 8 on), `$name` the alternatives that a `[=name]` heading lists. `[small numbers]` are the
+language's words for 1 to 7, `[numbers]` for 8 to 19.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def _add(
 def _add_pair(sides: list[list[str]], term: int, language: str, *, lists: Lists, swaps: bool) -> None:
     for number, side in enumerate(sides):
         for phrase in side:
-            for text, left, right in _keys(phrase, language):
+            for text, left, right in (key for each in _with_numbers(phrase, []) for key in _keys(each, language)):
                 key = lists.key(text, left, right=right, written=phrase, language=language)
                 (key.seconds if number else key.firsts).add(len(lists.pairs))
     lists.pairs.append(Pair(term, swaps))
@@ -269,9 +269,8 @@ def _made_keys(phrase: str, language: str) -> Iterator[tuple[str, bool, bool]]:
             return
     elif kind == "indic" and long:
         right = False
-    elif text.isascii() and not bare.isascii() and _FOREIGN.search(bare):
-        if len(text) < _SHORT - 1:
-            return
+    elif text.isascii() and len(text) < _SHORT - 1 and _FOREIGN.search(bare):
+        return
     if text:
         yield text, left, right
     if language == ENGLISH and right and text[-1].isalpha():

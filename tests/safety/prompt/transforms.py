@@ -41,7 +41,11 @@ def every_other(text: str, table: dict[str, str]) -> str:
 def shifted(text: str, capital: int, small: int) -> str:
     """Latin letters moved to a block of styled ones."""
     return "".join(
-        chr(capital + ord(char) - 65) if "A" <= char <= "Z" else chr(small + ord(char) - 97) if "a" <= char <= "z" else char
+        chr(capital + ord(char) - 65)
+        if "A" <= char <= "Z"
+        else chr(small + ord(char) - 97)
+        if "a" <= char <= "z"
+        else char
         for char in text
     )
 
