@@ -7,7 +7,6 @@ from bisect import bisect_left
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from outfitswap_desktop.safety.prompt import apart, exceptions, lists, near
@@ -125,7 +124,7 @@ class _Squeezed:
             self._squeeze(text)
 
     def _squeeze(self, text: str) -> None:
-        self.text = "".join(char for char, _ in groupby(text))
+        self.text = _RUN.sub(lambda found: found.group(1), text)
         self.runs = runs = [0] * len(self.text)
         for found in _RUN.finditer(text):
             more = found.end() - found.start() - 1

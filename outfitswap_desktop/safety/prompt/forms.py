@@ -63,9 +63,10 @@ def forms(text: str) -> tuple[Form, ...]:
     return tuple(found.values())
 
 
+@lru_cache(maxsize=8)
 def plain_form(text: str) -> Form:
     """The first of the forms alone."""
-    return _form(PLAIN, _units(text))
+    return _form(PLAIN, _plain_units(text))
 
 
 def fold(text: str) -> str:
@@ -74,7 +75,7 @@ def fold(text: str) -> str:
 
 
 def _readings(text: str) -> Iterator[tuple[str, list[Unit]]]:
-    plain = _units(text)
+    plain = list(_plain_units(text))
     yield PLAIN, plain
     straight = [(PLAIN, plain), *_disguises(text, plain)]
     yield from straight[1:]
@@ -147,6 +148,11 @@ def _units(text: str, *, before: Callable[[str], str] | None = None, leet: dict[
     return units
 
 
+@lru_cache(maxsize=8)
+def _plain_units(text: str) -> tuple[Unit, ...]:
+    return tuple(_units(text))
+
+
 def _clusters(text: str) -> Iterator[tuple[int, int]]:
     if text.isascii():
         yield from pairwise(range(len(text) + 1))
@@ -176,16 +182,16 @@ def _stands_for_letter(text: str, index: int, *, leet: dict[str, str]) -> bool:
 
 
 def _form(name: str, units: Sequence[Unit]) -> Form:
-    start = units[0].start if units else 0
-    kept = [Unit(" ", start, start)]
-    for unit in units:
-        if unit.char != " " or kept[-1].char != " ":
-            kept.append(unit)
-    if kept[-1].char != " ":
-        kept.append(Unit(" ", kept[-1].end, kept[-1].end))
-    return Form(
-        name, "".join(unit.char for unit in kept), tuple(u.start for u in kept), tuple(u.end for u in kept)
-    )  # fmt: skip
+    if not units:
+        return Form(name, " ", (0,), (0,))
+    edge = (" ", units[0].start, units[0].start), (" ", units[-1].end, units[-1].end)
+    chars, starts, ends = zip(edge[0], *units, edge[1], strict=True)
+    text = "".join(chars)
+    if "  " in text:
+        kept = [place for place, char in enumerate(text) if char != " " or not place or text[place - 1] != " "]
+        text = "".join([text[place] for place in kept])
+        starts, ends = tuple([starts[place] for place in kept]), tuple([ends[place] for place in kept])
+    return Form(name, text, starts, ends)
 
 
 def _each_word(units: Sequence[Unit], change: Callable[[list[Unit]], list[Unit]]) -> list[Unit]:
