@@ -153,6 +153,26 @@ def test_nobody(segmenter: MediaPipeSegmenter) -> None:
     assert "--mask" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("name", "left", "low"),
+    [("coffee", 0.4, 1.0), ("chelsea", 0.0, 0.6), ("horse", 0.0, 1.0)],
+    ids=["cup", "cat", "horse"],
+)
+def test_no_body_is_dreamt_into_things_and_animals(
+    segmenter: MediaPipeSegmenter, name: str, left: float, low: float
+) -> None:
+    """The crops that came nearest to a body of all that was measured."""
+    from skimage import data, util
+
+    picture = util.img_as_ubyte(getattr(data, name)())
+    if picture.ndim == 2:
+        picture = np.repeat(picture[..., None], 3, axis=2)
+    height, width = picture.shape[:2]
+    crop = np.ascontiguousarray(picture[: round(low * height), round(left * width) :])
+    with pytest.raises(NobodyFound):
+        segmenter.segment(crop, person=None, zones=None, cancel=CancelToken())
+
+
 @pytest.mark.parametrize("number", [0, 2, 7])
 def test_no_such_person(segmenter: MediaPipeSegmenter, astronaut: np.ndarray, number: int) -> None:
     with pytest.raises(NobodyFound) as caught:

@@ -65,3 +65,34 @@ def test_a_leg_that_runs_out_of_the_picture_ends_in_no_shoe() -> None:
     assert not seeds._leg_goes_on(figure, shod, person, marks=marks)
     person[344:] = 0.0
     assert not seeds._leg_goes_on(figure, lab, person, marks=marks)
+
+
+def test_a_cut_off_head_is_believed_and_clothes_laid_out_are_not() -> None:
+    pose = standing()
+    assert headless.believable(pose, pose.mask)
+    laid_out = standing((500, 200))
+    down = np.array([0, 80], np.float32)
+    points = laid_out.points + down
+    points[:11] = (100.0, 85.0)  # a nose dreamt into the collar
+    mask = np.zeros((500, 200), np.float32)
+    mask[80:425, 60:140] = 1.0
+    assert not headless.believable(Pose(points, laid_out.seen, mask), mask)
+
+
+def test_a_head_seen_from_behind_is_believed_at_any_size() -> None:
+    small = standing((1600, 1200))
+    points = small.points + np.array([500, 600], np.float32)
+    points[:11] = (600.0, 560.0)
+    mask = np.zeros((1600, 1200), np.float32)
+    mask[600:945, 560:640] = 1.0
+    mask[530:600, 580:620] = 1.0
+    assert headless.believable(Pose(points, small.seen, mask), mask)
+    assert not headless.believable(Pose(points, np.full(33, 0.7, np.float32), mask), mask)
+    assert not headless.believable(Pose(points, small.seen, mask), np.zeros_like(mask))
+
+
+def test_unsure_joints_need_not_be_a_body() -> None:
+    pose = standing()
+    assert not headless.believable(Pose(pose.points, np.full(33, 0.2, np.float32), pose.mask), np.zeros_like(pose.mask))
+    nothing = np.zeros_like(pose.mask)
+    assert not headless.believable(Pose(pose.points, pose.seen, nothing), nothing)

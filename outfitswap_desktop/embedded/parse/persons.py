@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from outfitswap_desktop.core.arrays import F32, RGB
-from outfitswap_desktop.embedded.parse.headless import best_body, likely, padded_pose
+from outfitswap_desktop.embedded.parse.headless import believable, best_body, likely, padded_pose
 from outfitswap_desktop.embedded.parse.skeleton import (
     LEFT_ANKLE,
     LEFT_EAR,
@@ -38,7 +38,7 @@ SURE_FACE = 0.88
 """Faces under this score are looked at twice."""
 
 LEAST_FITNESS = 0.6
-"""A pose without a face is believed from this fitness on."""
+"""A pose without a face beside others with one is believed from this fitness on."""
 
 HIPS_BELOW, BODY_SIDE = 4.4, 13.0
 """Where the hips lie below a face and the side of the square around the whole body, in detected face widths."""
@@ -169,7 +169,10 @@ def _judge(pose: Pose, faces: list[Face], selfie: F32, *, strict: bool = True) -
     inside = (trunk[:, 0] >= 0) & (trunk[:, 0] < width) & (trunk[:, 1] >= 0) & (trunk[:, 1] < height)
     places = trunk[inside].astype(int)
     on_body = float(np.mean(solid[places[:, 1], places[:, 0]])) if len(places) else 0.0
-    if strict and face is None and fitness(pose, headless=True) < LEAST_FITNESS:
+    if not faces:
+        if not believable(pose, selfie):
+            return None
+    elif strict and face is None and fitness(pose, headless=True) < LEAST_FITNESS:
         return None
     seen = float(pose.seen[list(TRUNK)].mean())
     confidence = 0.35 * seen + 0.35 * agreed + 0.2 * on_body + 0.1 * (face is not None)
