@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from outfitswap_desktop.errors import NotAvailable, UsageProblem
+from outfitswap_desktop.errors import KnownError, NotAvailable, UsageProblem
 
 if TYPE_CHECKING:
     from outfitswap_desktop.core.steps import Segmenter, Steps
@@ -87,6 +88,17 @@ def open_ledger() -> Iterator[Ledger]:
         ledger.close()
 
 
+def _warm_the_policy() -> None:
+    """Build the prompt policy's lists beside the reading of the photo; what is wrong with them is told when they are asked."""
+    from outfitswap_desktop.safety.prompt import policy
+
+    def work() -> None:
+        with suppress(KnownError):
+            policy.prepare()
+
+    threading.Thread(target=work, name="prompt-policy", daemon=True).start()
+
+
 @contextmanager
 def make_runner(engine: str = "auto") -> Iterator[Runner]:
     """A runner with the embedded steps, the safety kernel with its records, and the history; closed at the end."""
@@ -94,5 +106,6 @@ def make_runner(engine: str = "auto") -> Iterator[Runner]:
     from outfitswap_desktop.runner import Runner
     from outfitswap_desktop.safety.kernel import SafetyKernel
 
+    _warm_the_policy()
     with open_history() as history, open_ledger() as ledger:
         yield Runner(kernel=SafetyKernel(ledger), steps=steps, history=history, engine_reason=choose_engine(engine)[1])

@@ -219,7 +219,7 @@ def _age_of(image: RGB, face: Face, estimator: AgeEstimator) -> ApparentAge | No
 
 
 def _dlib() -> Any:
-    import dlib  # type: ignore[import-untyped]
+    import dlib
 
     return dlib
 

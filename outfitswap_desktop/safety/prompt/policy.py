@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -95,11 +97,28 @@ HINTS: Final[Mapping[str, str]] = MappingProxyType(
 )
 AROUND: Final = " \t\r\n.,;:!?()[]&+/-'\""
 """What may stand round a word that the deny lists found."""
+_LOADING: Final = threading.Lock()
 NOT_ENGLISH: Final = "Prompts are written in English, with ordinary letters and punctuation."
+
+
+def prepare() -> None:
+    """Load the words and build the lists, once per process, in about a second; whoever comes meanwhile waits for it.
+
+    Raises NotAvailable ("policy_broken") when a list cannot be read.
+    """
+    with _LOADING:
+        _loaded()
+
+
+@cache
+def _loaded() -> None:
+    vocabulary.read("navy linen")
+    deny.find("navy linen")
 
 
 def check(text: str) -> PromptAnswer:
     """Judge one line. Raises NotAvailable ("policy_broken") when a list cannot be read: then nothing is allowed."""
+    prepare()
     if len(text) > MOST_CHARACTERS:
         return _refused(text, "too_long")
     if not text.strip():
