@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from outfitswap_desktop.core.arrays import F32, RGB, Mask
 from outfitswap_desktop.safety.marks.invisible_code import PAYLOAD_BYTES, encode
-from outfitswap_desktop.safety.marks.invisible_pattern import C64, GRID, TILE, bins, carpet, folded, tile
+from outfitswap_desktop.safety.marks.invisible_pattern import C64, GRID, TILE, bins, carpet, folded, grain, tile
 from outfitswap_desktop.safety.marks.invisible_search import AROUND, NEARBY, QUIET, Found, best_of, evened, search
 
 __all__ = ["MIN_AREA", "PAYLOAD_BYTES", "Marked", "embed", "find", "read"]
@@ -31,7 +31,7 @@ LARGEST: Final = 50_000_000
 PLAIN: Final = 1.4
 """Standard deviation of the mark on plain cloth of middle brightness, luma levels."""
 DARKER: Final = 0.15
-LIGHTER: Final = 0.05
+LIGHTER: Final = 0.1
 """What is added to PLAIN, as a part of it, on black and on white: Weber's law on a display's curve (Chou and Li 1995)."""
 TEXTURED: Final = 0.6
 """Standard deviation of the mark for each level of mean texture, where the texture is that strong all around."""
@@ -42,8 +42,11 @@ WEAKEST: Final = 0.6
 """... and where that ends."""
 PEAK: Final = 2.4
 """Standard deviations at which the pattern is clipped."""
-HEADROOM: Final = 2
+HEADROOM: Final = 3
 """Levels by which pure black and white are moved inwards, at most, so that the mark can swing both ways there."""
+GRAIN: Final = 1.0
+"""Half the range of a fine noise added with the mark, luma levels: without it a cloth of exactly one colour is quantised alike
+in every tile by JPEG and WebP, and the error does not average out; it also hides the pattern."""
 ROUNDS: Final = 6
 MOST: Final = 2.5
 """Amplitude of one wave, in parts of its usual one, that may be spent against the picture's own."""
@@ -195,11 +198,12 @@ def _weave(part: RGB, inside: Mask, gain: F32, pattern: F32) -> None:
     """Add the pattern to all three channels of `part` alike, whole levels, inside the mask alone; a row of tiles at a time."""
     high, wide = inside.shape
     strength = cv2.resize(gain, (wide, high), interpolation=cv2.INTER_LINEAR)
-    row = carpet(pattern, TILE, wide)
+    row, noise = carpet(pattern, TILE, wide), carpet(grain(), len(grain()), wide) * np.float32(GRAIN)
     for top in range(0, high, TILE):
         band = slice(top, top + TILE)
         local = strength[band] * (inside[band] != 0)
-        room = np.minimum(np.ceil(local * 1.5), HEADROOM).astype(np.uint8)
-        levels = np.rint(local * row[: len(local)]).astype(np.int16)
+        room = np.minimum(np.ceil(local * 2.2), HEADROOM).astype(np.uint8)
+        speckle = noise[np.arange(top, top + len(local)) % len(noise)] * (local > 0)
+        levels = np.rint(local * row[: len(local)] + speckle).astype(np.int16)
         held = cv2.min(cv2.max(part[band], cv2.merge([room] * 3)), cv2.merge([255 - room] * 3))
         part[band] = cv2.add(held, cv2.merge([levels] * 3), dtype=cv2.CV_8U)

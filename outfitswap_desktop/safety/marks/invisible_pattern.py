@@ -121,6 +121,13 @@ def folded(even: F32) -> F32:
     return total
 
 
+@cache
+def grain() -> F32:
+    """Fixed white noise (127, 131), even in -1..1: sides that share no factor with the tile or with JPEG's blocks."""
+    draws = np.frombuffer(shake_256(_KEY + b" grain").digest(127 * 131), np.uint8)
+    return (draws.reshape(127, 131).astype(np.float32) - 127.5) / np.float32(127.5)
+
+
 def _signs(count: int) -> C64:
     bits = np.unpackbits(np.frombuffer(shake_256(_KEY + b" sync").digest(count), np.uint8))[: 2 * count]
     signs = bits.astype(np.float32) * 2 - 1

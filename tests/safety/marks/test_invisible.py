@@ -10,6 +10,7 @@ from PIL import Image
 
 from outfitswap_desktop.safety.marks import invisible
 from outfitswap_desktop.safety.marks.invisible import MIN_AREA, PAYLOAD_BYTES, Marked, embed, find, read
+from outfitswap_desktop.safety.marks.invisible_pattern import grain
 
 PAYLOAD = bytes.fromhex("12f3567f9abc")
 OUTLINE = np.array(
@@ -103,19 +104,29 @@ def test_outside_the_mask_not_one_bit_changes(marked, kind):
 def test_weak_enough_not_to_be_seen(marked, kind):
     pixels, mask, result = marked[kind]
     change = result[mask > 0].astype(float) - pixels[mask > 0]
-    assert 10 * np.log10(255**2 / np.mean(change**2)) > (34.0 if kind in ("photo", "tartan") else 38.5)
-    assert np.abs(change).max() <= 17
+    assert 10 * np.log10(255**2 / np.mean(change**2)) > (34.0 if kind in ("photo", "tartan") else 37.0)
+    assert np.abs(change).max() <= 19
     inner = cv2.erode(mask, np.ones((81, 81))) > 0
     if kind not in ("photo", "tartan"):
-        assert np.abs(result[inner].astype(int) - pixels[inner]).max() <= 7
+        assert np.abs(result[inner].astype(int) - pixels[inner]).max() <= 9
 
 
 def test_plain_cloth_carries_the_measured_strength(marked):
     pixels, mask, result = marked["middle"]
     inner = cv2.erode(mask, np.ones((41, 41))) > 0
     change = (result.astype(float) - pixels)[inner][:, 0]
-    assert change.std() == pytest.approx(1.4, abs=0.2)
+    assert change.std() == pytest.approx(1.64, abs=0.1)
     assert abs(change.mean()) < 0.1
+    low = cv2.GaussianBlur(np.where(mask > 0, (result.astype(float) - pixels)[..., 0], 0), (0, 0), 12)
+    assert np.abs(low[cv2.erode(mask, np.ones((91, 91))) > 0]).max() < 0.25
+
+
+def test_the_grain_shares_no_period_with_tiles_or_blocks():
+    noise = grain()
+    assert noise.shape == (127, 131)
+    assert (noise.min(), noise.max()) == (-1.0, 1.0)
+    assert abs(noise.mean()) < 0.02
+    assert noise.std() == pytest.approx(1 / 3**0.5, abs=0.02)
 
 
 def test_all_three_channels_move_alike(marked):
@@ -196,10 +207,16 @@ def test_read_back_unharmed(marked, kind):
     assert read(result, near=mask) == PAYLOAD
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if "flat" not in kind])
-@pytest.mark.parametrize(("form", "quality"), [("JPEG", 90), ("JPEG", 75), ("JPEG", 50), ("WEBP", 80)])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("form", "quality"), [("JPEG", 90), ("JPEG", 75), ("JPEG", 50)])
 def test_saving_with_losses(marked, kind, form, quality):
     assert read(saved(marked[kind][2], form, quality)) == PAYLOAD
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "flat" not in kind])
+def test_saving_as_webp(marked, kind):
+    """Cloth of exactly one clipped colour is the known exception."""
+    assert read(saved(marked[kind][2], "WEBP", 80)) == PAYLOAD
 
 
 @pytest.mark.parametrize("kind", KINDS)
