@@ -15,6 +15,8 @@ _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 _USABLE_CLASSES = frozenset({b"mntr", b"scnr", b"spac", b"prtr"})
 _STRIP_PIXELS = 1 << 20
+_HARDLY = 8
+"""Levels by which two renditions differ at most that count as one: black point compensation, and rounding."""
 
 _LCMS_ERRORS = (ImageCms.PyCMSError, OSError, ValueError, TypeError, MemoryError)
 
@@ -40,6 +42,40 @@ def to_srgb(pixels: RGB, icc: bytes | None) -> RGB:
     """
     pair = _pair(icc) if icc is not None else _IDENTITY
     return pixels if pair.forth is None or pair.back is None else _applied(pair.forth, pixels)
+
+
+def renditions(pixels: RGB, icc: bytes | None) -> tuple[RGB, ...]:
+    """All that viewers may make of `pixels` (H, W, 3) in the space of `icc`: its numbers as they are, and what they stand for.
+
+    Programs without colour management show the first; the others follow the profile by the rendering intents that pictures
+    are shown with. Those that hardly differ are given once: one for sRGB, two for a display's or a camera's profile.
+    """
+    transforms = _renderings(icc) if icc is not None else ()
+    return (pixels, *(_applied(transform, pixels) for transform in transforms))
+
+
+@lru_cache(maxsize=8)
+def _renderings(icc: bytes) -> tuple[Any, ...]:
+    if colour_space(icc) != "RGB":
+        return ()
+    srgb = ImageCms.createProfile("sRGB")
+    found: list[Any] = []
+    grids = [_grid().astype(np.int16)]
+    for intent, flags in (
+        (_INTENT, _FLAGS),
+        (ImageCms.Intent.PERCEPTUAL, ImageCms.Flags.NONE),
+        (ImageCms.Intent.SATURATION, ImageCms.Flags.NONE),
+    ):
+        try:
+            own = ImageCms.ImageCmsProfile(BytesIO(icc))
+            transform = ImageCms.buildTransform(own, srgb, "RGB", "RGB", intent, flags)
+        except _LCMS_ERRORS:
+            continue
+        moved = _applied(transform, _grid()).astype(np.int16)
+        if all(np.abs(moved - grid).max() > _HARDLY for grid in grids):
+            grids.append(moved)
+            found.append(transform)
+    return tuple(found)
 
 
 def from_srgb(pixels: RGB, icc: bytes | None) -> RGB:
@@ -102,10 +138,14 @@ def _cmyk_transform(icc: bytes) -> Any | None:
 
 def _changes_nothing(transform: Any) -> bool:
     """Whether a grid of 9 x 9 x 9 colours comes out within 1 of 255: the profile is sRGB, whatever its name."""
-    steps = np.linspace(0, 255, 9).astype(np.uint8)
-    grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(27, 27, 3)
+    grid = _grid()
     moved = _applied(transform, grid).astype(np.int16) - grid
     return bool(np.abs(moved).max() <= 1)
+
+
+def _grid() -> RGB:
+    steps = np.linspace(0, 255, 9).astype(np.uint8)
+    return np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(27, 27, 3)
 
 
 def _applied(transform: Any, pixels: RGB) -> RGB:

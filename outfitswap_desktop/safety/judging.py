@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from outfitswap_desktop.errors import Cancelled, GateRefused, KnownError
 from outfitswap_desktop.safety.stages import OUTPUT_GATE_NAMES, Verdict
 
 _POLL_SECONDS = 0.05
+_LARGEST_SCORE: Final = 1e9
 DOCTOR: Final = "Run `outfitswap doctor`: it says which check cannot run, and why."
 
 
@@ -93,9 +93,13 @@ def _is_sound(answer: object, name: str) -> bool:
     """Whether `answer` is the verdict of gate `name`, with finite scores, and with a reason when it did not pass."""
     if type(answer) is not Verdict or answer.gate != name or not isinstance(answer.passed, bool):
         return False
-    if not all(isinstance(score, float | int) and math.isfinite(score) for score in answer.scores.values()):
+    if not isinstance(answer.scores, Mapping) or not all(map(_is_score, answer.scores.values())):
         return False
     return answer.passed or bool(answer.reason and answer.message)
+
+
+def _is_score(value: object) -> bool:
+    return isinstance(value, float | int) and abs(value) <= _LARGEST_SCORE  # false for NaN
 
 
 def _unjudged(name: str, why: str) -> Verdict:

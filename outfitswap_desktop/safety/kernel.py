@@ -23,6 +23,7 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -30,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from outfitswap_desktop.core.arrays import Alpha, Mask
+from outfitswap_desktop.core.arrays import RGB, Alpha, Mask
 from outfitswap_desktop.core.colour import to_srgb
 from outfitswap_desktop.core.container import PictureFormat
 from outfitswap_desktop.core.encode import encode_mask
@@ -97,7 +98,7 @@ class SafetyKernel:
         self._extra_source = tuple(extra_source_gates)
         self._extra_request = tuple(extra_request_gates)
         self._extra_plan = tuple(extra_plan_gates)
-        self._budget = min(budget_seconds, gates.BUDGET_SECONDS)
+        self._budget = min(budget_seconds, gates.BUDGET_SECONDS) if budget_seconds > 0 else 0.0  # NaN is no time at all
         self._detectors = Detectors()
         self._made: weakref.WeakSet[CheckedSource | CheckedRequest | CheckedPlan | ReleasedImage] = weakref.WeakSet()
         self._judged_views: weakref.WeakKeyDictionary[ViewableSource, tuple[Verdict, ...]] = weakref.WeakKeyDictionary()
@@ -241,7 +242,7 @@ class SafetyKernel:
             gates.PLAN_GATES,
             self._extra_plan,
             PLAN_GATE_NAMES,
-            lambda gate: gate.judge(parts, self._detectors),
+            lambda gate: gate.judge(parts if type(gate) in gates.PLAN_GATES else copy(parts), self._detectors),
             subject=source.photo.sha256,
             cancel=cancel,
         )
@@ -257,6 +258,7 @@ class SafetyKernel:
             persons=parts.persons,
             cut=left.sentences(),
             reduced=parts.reduced,
+            loose=parts.loose,
             verdicts=verdicts,
         )
         self._made.add(plan)
@@ -277,11 +279,11 @@ class SafetyKernel:
         payload = roots.payload_of(plan)
         fits = raw.pixels.shape == source.pixels.shape and mask.shape == source.pixels.shape[:2]
         marked = invisible.embed(raw.pixels, mask, payload) if fits else invisible.Marked(raw.pixels, carried=False)
-        judged = Judged(immutable(marked.pixels), mask, plan=plan, persons=plan.persons)
+        pixels, photo = immutable(marked.pixels), source.photo
+        judged = Judged(pixels, mask, plan=plan, persons=plan.persons, icc=photo.icc)
         verdicts = self._judge(judged, report, cancel)
-        photo = source.photo
         return self._seal(
-            judged,
+            pixels,
             "result",
             verdicts,
             Metadata(photo.icc, photo.exif, photo.xmp),
@@ -296,9 +298,9 @@ class SafetyKernel:
         inside = mask > 0
         painted[inside] = photo.pixels[inside] // 2 + np.array(TINT, np.uint8) // 2
         nothing = np.zeros(photo.pixels.shape[:2], np.uint8)
-        judged = Judged(immutable(painted), nothing, plan=None)
-        verdicts = self._judge(judged, None, cancel)
-        return self._seal(judged, "overlay", verdicts, Metadata(photo.icc, photo.exif, photo.xmp))
+        pixels = immutable(painted)
+        verdicts = self._judge(Judged(pixels, nothing, plan=None, icc=photo.icc), None, cancel)
+        return self._seal(pixels, "overlay", verdicts, Metadata(photo.icc, photo.exif, photo.xmp))
 
     def contact_sheet(self, rows: Sequence[Sequence[Cell]], *, title: str = "", side: int = 320) -> ReleasedImage:
         """One picture with `rows` of captioned cells, each at most `side` pixels wide and high, smaller when they are many.
@@ -309,8 +311,7 @@ class SafetyKernel:
         verdicts: list[tuple[Verdict, ...]] = []
         shown = [[self._cell(cell, verdicts) for cell in row] for row in rows]
         pixels = immutable(sheet.draw(shown, title=title, side=side))
-        judged = Judged(pixels, np.zeros(pixels.shape[:2], np.uint8), plan=None)
-        return self._seal(judged, "contact_sheet", judging.worst(verdicts), Metadata())
+        return self._seal(pixels, "contact_sheet", judging.worst(verdicts), Metadata())
 
     def miniature(self, image: ReleasedImage | ViewableSource, *, side: int = 320) -> ReleasedImage | None:
         """A small sRGB copy of a released picture, or of the user's own photo once it is judged: for sheets of many.
@@ -322,8 +323,7 @@ class SafetyKernel:
         if shown.pixels is None:
             return None
         pixels = immutable(to_srgb(shrunk(shown.pixels, side), shown.icc))
-        judged = Judged(pixels, np.zeros(pixels.shape[:2], np.uint8), plan=None)
-        return self._seal(judged, "miniature", verdicts[0], Metadata())
+        return self._seal(pixels, "miniature", verdicts[0], Metadata())
 
     def thumbnail(self, image: ReleasedImage, *, side: int = 256) -> bytes:
         """A WebP of at most `side` pixels and 26 kB, in sRGB, with XMP and content credentials."""
@@ -374,8 +374,10 @@ class SafetyKernel:
 
     @staticmethod
     def encode_mask(mask: Mask) -> bytes:
-        """A mask (H, W) as an 8-bit grey PNG."""
-        return encode_mask(mask)
+        """A mask (H, W) as an 8-bit grey PNG of black and white alone, whatever it held: no picture leaves as a mask."""
+        if mask.ndim != 2:
+            raise TypeError("a mask is (H, W)")
+        return encode_mask(np.where(mask > 0, np.uint8(255), np.uint8(0)))
 
     # How gates are run
 
@@ -394,7 +396,8 @@ class SafetyKernel:
             said = self._judged_views.get(image)
             if said is None:
                 nothing = np.zeros(image.pixels.shape[:2], np.uint8)
-                said = self._judge(Judged(immutable(image.pixels), nothing, plan=None), None, None)
+                pixels = immutable(image.pixels)
+                said = self._judge(Judged(pixels, nothing, plan=None, icc=image.icc), None, None)
                 self._judged_views[image] = said
         except GateRefused:
             return sheet.Shown(None, None, f"{cell.caption} (not shown: a check refused it)".strip())
@@ -403,15 +406,13 @@ class SafetyKernel:
 
     def _seal(
         self,
-        judged: Judged,
+        pixels: RGB,
         kind: Any,
         verdicts: tuple[Verdict, ...],
         metadata: Metadata,
         origin: Origin | None = None,
     ) -> ReleasedImage:
-        image = ReleasedImage(
-            _SEAL, pixels=judged.pixels, kind=kind, verdicts=verdicts, metadata=metadata, origin=origin
-        )
+        image = ReleasedImage(_SEAL, pixels=pixels, kind=kind, verdicts=verdicts, metadata=metadata, origin=origin)
         self._made.add(image)
         return image
 

@@ -20,6 +20,7 @@ from outfitswap_desktop.safety.parts import (
     closer_looks,
     in_changed,
     look,
+    nsfw,
     refused,
 )
 from outfitswap_desktop.safety.people import difference
@@ -81,7 +82,8 @@ class BodyParts:
 
     def judge(self, output: Judged, detectors: Detectors) -> Verdict:
         """The highest score of each exposed class over all looks."""
-        looked = look(output.pixels, detectors, frame=True, crops=closer_looks(output.mask, output.persons))
+        crops = closer_looks(output.mask, output.persons)
+        looked = look(output.pixels, detectors, frame=True, crops=crops, icc=output.icc)
         exposed = {label: looked.scores[label] for label in EXPOSED}
         if output.plan is not None:
             exposed = {label: in_changed(looked, label, output.mask) for label in EXPOSED}
@@ -104,7 +106,7 @@ class WholeImage:
 
     def judge(self, output: Judged, detectors: Detectors) -> Verdict:
         """The higher of both scores."""
-        score = detectors.whole_image.score(output.pixels)
+        score = nsfw(output.pixels, detectors, icc=output.icc)
         limit = NSFW_LIMIT * (REDUCED if output.plan is not None and output.plan.reduced else 1.0)
         if not score < limit:
             return _nudity(self.name, {"nsfw": score}, "NSFW")
@@ -155,8 +157,7 @@ class Skin:
         more = difference.judge_skin(plan.subject.bare, shares, _shows(plan), reduced=plan.subject.reduced)
         if more is not None:
             return refused(self.name, "output_skin", more.message, _WAY_OUT, shares)
-        loose = plan.target is not None and plan.target.loose
-        if not loose and cloth_colour(_seen(output, plan), output.mask, plan.subject.skin).like_skin:
+        if not plan.loose and cloth_colour(_seen(output, plan), output.mask, plan.subject.skin).like_skin:
             return refused(
                 self.name,
                 "output_like_skin",

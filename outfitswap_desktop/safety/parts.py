@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from outfitswap_desktop.core.arrays import RGB, Mask
+from outfitswap_desktop.core.colour import renditions
 from outfitswap_desktop.core.job import SwapRequest
 from outfitswap_desktop.core.regions import Box, Segmentation, box_of
 from outfitswap_desktop.core.zones import TargetClass, Zone
@@ -111,6 +112,16 @@ class PlanParts:
         return tuple(person.box for person in people)
 
     @property
+    def loose(self) -> bool:
+        """Whether what is painted is worn over other clothes: the word says so, and so does what is seen to be worn.
+
+        A word alone does not make a coat of a T-shirt that keeps its cut.
+        """
+        if self.target is None or not self.target.loose or self.zone is not Zone.OUTER:
+            return False
+        return not self.keeps_cut or (self.found is not None and Zone.OUTER in self.found.regions)
+
+    @property
     def attested(self) -> bool:
         """Whether the user has stated, a second time and explicitly, that the person is an adult."""
         return self.request.adult_attested or self.consent.adult_attested
@@ -119,14 +130,23 @@ class PlanParts:
 class Judged:
     """What the output gates look at: the very array that is released if they pass.
 
-    `pixels` (H, W, 3) and `mask` (H, W) cannot be written to. `plan` is None only for the user's own photo in a contact
-    sheet. `detections` are what the body part gate saw, for the gates behind it.
+    `pixels` (H, W, 3), in the space of `icc`, and `mask` (H, W) cannot be written to. `plan` is None only for the user's own
+    photo in a contact sheet. `detections` are what the body part gate saw, for the gates behind it.
     """
 
-    __slots__ = ("detections", "mask", "persons", "pixels", "plan", "scores", "shares")
+    __slots__ = ("detections", "icc", "mask", "persons", "pixels", "plan", "scores", "shares")
 
-    def __init__(self, pixels: RGB, mask: Mask, *, plan: CheckedPlan | None, persons: Sequence[Box] = ()) -> None:
+    def __init__(
+        self,
+        pixels: RGB,
+        mask: Mask,
+        *,
+        plan: CheckedPlan | None,
+        persons: Sequence[Box] = (),
+        icc: bytes | None = None,
+    ) -> None:
         self.pixels = pixels
+        self.icc = icc
         self.mask = mask
         self.plan = plan
         self.persons = tuple(persons)
@@ -143,8 +163,9 @@ class Looked:
     detections: tuple[Detection, ...]
 
 
-def look(pixels: RGB, detectors: Detectors, *, frame: bool, crops: Sequence[Box]) -> Looked:
-    """NudeNet on the full frame at 480 (when asked for) and on `crops` at 320."""
+def look(pixels: RGB, detectors: Detectors, *, frame: bool, crops: Sequence[Box], icc: bytes | None = None) -> Looked:
+    """NudeNet on the full frame at 480 (when asked for) and on `crops` at 320, in the colours that viewers may show."""
+    shown = renditions(pixels, icc)
     detector = detectors.body_parts
     scores: dict[str, float] = {}
     seen: list[Detection] = []
@@ -153,13 +174,14 @@ def look(pixels: RGB, detectors: Detectors, *, frame: bool, crops: Sequence[Box]
     if crops:
         batches.append((list(crops), CROP_SIDE))
     for boxes, side in batches:
-        looked = detector.read([pixels[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes], side)
+        looks = [picture[y0:y1, x0:x1] for picture in shown for x0, y0, x1, y1 in boxes]
+        looked = detector.read(looks, side)
         if not set(LABELS) <= looked.scores.keys():
             raise ValueError("not every part of the body was looked for")
         if not all(isinstance(score, float | int) and math.isfinite(score) for score in looked.scores.values()):
             raise ValueError("a score is not a number")
         scores = {label: max(score, scores.get(label, score)) for label, score in looked.scores.items()}
-        for (x0, y0, _, _), found in zip(boxes, looked.boxes, strict=True):
+        for (x0, y0, _, _), found in zip(boxes * len(shown), looked.boxes, strict=True):
             seen += [
                 Detection(one.label, one.score, (one.box[0] + x0, one.box[1] + y0, one.box[2] + x0, one.box[3] + y0))
                 for one in found
@@ -167,6 +189,14 @@ def look(pixels: RGB, detectors: Detectors, *, frame: bool, crops: Sequence[Box]
     if not scores:
         raise ValueError("there is nothing to look at")
     return Looked(scores, tuple(seen))
+
+
+def nsfw(pixels: RGB, detectors: Detectors, *, icc: bytes | None) -> float:
+    """OpenNSFW's score of `pixels` (H, W, 3), the highest over the colours that viewers may show."""
+    scores = [detectors.whole_image.score(shown) for shown in renditions(pixels, icc)]
+    if not all(isinstance(score, float | int) and math.isfinite(score) for score in scores):
+        raise ValueError("a score is not a number")
+    return max(scores)
 
 
 def in_changed(looked: Looked, label: str, mask: Mask) -> float:

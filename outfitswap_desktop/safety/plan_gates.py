@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 
+from outfitswap_desktop.core.regions import Box
 from outfitswap_desktop.core.zones import CHEST_TO_HIP, COVERED_BY, MARGINS, MOST_OF_IMAGE, PROTECTED, TARGETS
 from outfitswap_desktop.safety.detectors import Detectors
 from outfitswap_desktop.safety.parts import (
@@ -138,10 +140,10 @@ class CloseUp:
         limit = EXPOSED_LIMIT * (REDUCED if parts.reduced else 1.0)
         height, width = parts.mask.shape
         crops = closer_looks(parts.mask, parts.persons) or [(0, 0, width, height)]
-        looked = look(parts.source.pixels, detectors, frame=False, crops=crops)
+        looked = look(parts.source.pixels, detectors, frame=False, crops=crops, icc=parts.source.photo.icc)
         frame = parts.source.root.scores
         scores = {label: max(score, frame.get(label, 0.0)) for label, score in looked.scores.items()}
-        parts.scores = scores
+        parts.scores = MappingProxyType(scores)
         worst = max(EXPOSED, key=lambda label: scores[label])
         if not scores[worst] < limit:
             return refused(
@@ -183,8 +185,17 @@ class ApparentAge:
     @staticmethod
     def _assessed(parts: PlanParts, detectors: Detectors) -> age.AgeAnswer:
         if parts.found is None:
-            return age.judge(None)
+            height, width = parts.mask.shape
+            wherever = (*parts.persons, (0, 0, width, height))
+            return age.strictest([ApparentAge._within(person, parts, detectors) for person in wherever])
         head = next((area.mask for area in parts.found.protected if area.name == "head"), None)
         return age.assess(
             parts.seen, person=parts.persons[0], head=head, body_parts=detectors.body_parts, estimator=detectors.age
+        )
+
+    @staticmethod
+    def _within(person: Box, parts: PlanParts, detectors: Detectors) -> age.AgeAnswer:
+        """Where the person is only drawn, every face counts that lies in the drawing, or anywhere in the photo."""
+        return age.assess(
+            parts.seen, person=person, head=None, body_parts=detectors.body_parts, estimator=detectors.age
         )

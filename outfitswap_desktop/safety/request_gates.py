@@ -22,6 +22,8 @@ class RequestShape:
 
     def judge(self, request: SwapRequest, parts: RequestParts) -> Verdict:
         """Check lengths, kinds and sizes."""
+        if type(request) is not SwapRequest or type(request.prompt) is not str:
+            return refused(self.name, "bad_prompt", "What is asked for is no plain request.", "Say it in words.")
         if len(request.prompt) > MOST_CHARACTERS:
             return refused(
                 self.name, "prompt_too_long", f"The prompt is longer than {MOST_CHARACTERS} characters.", "Shorten it."

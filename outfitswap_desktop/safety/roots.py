@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -38,10 +40,28 @@ def root_of(photo: Photo, own: RootEvidence, *, ledger: Ledger) -> RootEvidence:
     mark = invisible.read(photo.pixels)
     root = ledger.root_of(file_sha256=photo.sha256, pixels_sha256=pixels_hash(photo.pixels), mark=mark)
     if root is not None:
-        return root
+        return frozen(root)
     if mark is not None or xmp.read(photo.xmp).result is not None:
         raise GateRefused(_UNKNOWN, reason="root_unknown", hint="Open the original photo instead.")
-    return own
+    return frozen(own)
+
+
+def frozen(root: RootEvidence) -> RootEvidence:
+    """The same evidence in tables that nobody can change: what a result is judged against must be what was measured."""
+    return replace(root, scores=MappingProxyType(dict(root.scores)), subjects=tuple(map(_frozen, root.subjects)))
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return MappingProxyType({name: _frozen(one) for name, one in value.items()})
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def _plain(value: Any) -> Any:
+    """A frozen document as JSON has it."""
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return list(map(_plain, value)) if isinstance(value, list | tuple) else value
 
 
 def with_subject(root: RootEvidence, parts: PlanParts) -> tuple[Subject, RootEvidence]:
@@ -56,19 +76,20 @@ def with_subject(root: RootEvidence, parts: PlanParts) -> tuple[Subject, RootEvi
     others = []
     subject = parts.subject
     for document in root.subjects:
-        known = Subject.from_json(document)
+        known = Subject.from_json(_plain(document))
         if known.same_person(parts.subject):
             now = known.shares(parts.seen)
             bare = {area: min(share, now.get(area, share)) for area, share in known.bare.items()}
-            subject = replace(known, bare=bare)
+            subject = replace(known, bare=MappingProxyType(bare))
         else:
             others.append(document)
-    return subject, replace(root, scores=scores, subjects=tuple(others))
+    return subject, frozen(replace(root, scores=scores, subjects=tuple(others)))
 
 
 def after(plan: CheckedPlan, mask: Mask) -> RootEvidence:
     """The root's evidence to keep with a result that was painted under `mask` (H, W): what was cloth there is so no more."""
-    return replace(plan.root, subjects=(*plan.root.subjects, plan.subject.after(mask).as_json()))
+    kept = (_plain(document) for document in plan.root.subjects)
+    return replace(plan.root, subjects=(*kept, plan.subject.after(mask).as_json()))
 
 
 def payload_of(plan: CheckedPlan) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from outfitswap_desktop.core.colour import renditions
 from outfitswap_desktop.core.container import MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE, MIN_SIDE
 from outfitswap_desktop.safety.detectors import Detectors
 from outfitswap_desktop.safety.parts import (
@@ -15,6 +16,7 @@ from outfitswap_desktop.safety.parts import (
     EXPOSED_LIMIT,
     NSFW_LIMIT,
     look,
+    nsfw,
     refused,
 )
 from outfitswap_desktop.safety.people import exposure
@@ -78,7 +80,7 @@ class Exposure:
         what = NAMES[image.role]
         if is_drawing(image):
             return Verdict(self.name, True, {"two_tones": 1.0})
-        looked = look(pixels, detectors, frame=True, crops=())
+        looked = look(pixels, detectors, frame=True, crops=(), icc=image.photo.icc)
         worst = max(EXPOSED, key=lambda label: looked.scores[label])
         if not looked.scores[worst] < EXPOSED_LIMIT:
             return refused(
@@ -89,7 +91,10 @@ class Exposure:
                 {worst: looked.scores[worst]},
             )
         if image.role == "garment":
-            said = exposure.garment_picture(pixels, detectors.body_parts)
+            found = (
+                exposure.garment_picture(shown, detectors.body_parts) for shown in renditions(pixels, image.photo.icc)
+            )
+            said = next((one for one in found if one is not None), None)
             if said is not None:
                 return refused(
                     self.name,
@@ -112,7 +117,7 @@ class SourceWholeImage:
         """The higher of both scores."""
         if is_drawing(image):
             return Verdict(self.name, True, {"nsfw": 0.0})
-        score = detectors.whole_image.score(image.photo.pixels)
+        score = nsfw(image.photo.pixels, detectors, icc=image.photo.icc)
         if not score < NSFW_LIMIT:
             return refused(
                 self.name,

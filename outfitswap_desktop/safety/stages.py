@@ -239,10 +239,13 @@ class CheckedPlan(_Sealed):
     """What may be painted: the `mask` (H, W) 0/255 that is left after the cut, on whom, and what the root showed there.
 
     `subject` is the chosen person as the skin gates know them, with what the root showed of them, `root` the evidence of all
-    else. `cut` says what was taken from the mask. `reduced` evidence: nobody was found, only drawn.
+    else. `cut` says what was taken from the mask. `reduced` evidence: nobody was found, only drawn. `loose`: what is painted is
+    worn over other clothes, so that its colour says nothing of the body below.
     """
 
-    __slots__ = (*("cut", "mask", "persons", "reduced", "request", "root", "subject", "target", "verdicts", "zone"),)
+    __slots__ = (
+        *("cut", "loose", "mask", "persons", "reduced", "request", "root", "subject", "target", "verdicts", "zone"),
+    )
     request: CheckedRequest
     mask: Mask
     zone: Zone
@@ -252,6 +255,7 @@ class CheckedPlan(_Sealed):
     persons: tuple[Box, ...]
     cut: tuple[str, ...]
     reduced: bool
+    loose: bool
     verdicts: tuple[Verdict, ...]
 
     def __init__(
@@ -267,6 +271,7 @@ class CheckedPlan(_Sealed):
         persons: tuple[Box, ...],
         cut: tuple[str, ...],
         reduced: bool,
+        loose: bool,
         verdicts: tuple[Verdict, ...],
     ) -> None:
         self._fill(
@@ -280,6 +285,7 @@ class CheckedPlan(_Sealed):
             persons=persons,
             cut=cut,
             reduced=reduced,
+            loose=loose,
             verdicts=verdicts,
         )
         _require(verdicts, PLAN_GATE_NAMES)
