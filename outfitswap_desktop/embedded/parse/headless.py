@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from outfitswap_desktop.core.arrays import F32, RGB, Mask
+from outfitswap_desktop.core.arrays import F32, RGB
 from outfitswap_desktop.embedded.parse.skeleton import (
     LEFT_ANKLE,
     LEFT_ELBOW,
@@ -87,7 +88,7 @@ def believable(pose: Pose, selfie: F32) -> bool:
     return _head_accounted_for(pose, solid)
 
 
-def _head_accounted_for(pose: Pose, solid: Mask) -> bool:
+def _head_accounted_for(pose: Pose, solid: NDArray[np.bool_]) -> bool:
     """Whether a head stands on the shoulders, or the picture's edge cuts the silhouette; clothes laid out have neither."""
     height, width = solid.shape
     unit = body_scale(pose)
