@@ -154,12 +154,12 @@ def test_nobody(segmenter: MediaPipeSegmenter) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "left", "low"),
-    [("coffee", 0.4, 1.0), ("chelsea", 0.0, 0.6), ("horse", 0.0, 1.0)],
-    ids=["cup", "cat", "horse"],
+    ("name", "left", "high", "low"),
+    [("coffee", 0.4, 0.0, 1.0), ("chelsea", 0.0, 0.0, 0.6), ("horse", 0.0, 0.4, 1.0)],
+    ids=["cup", "cat", "legs of a horse"],
 )
 def test_no_body_is_dreamt_into_things_and_animals(
-    segmenter: MediaPipeSegmenter, name: str, left: float, low: float
+    segmenter: MediaPipeSegmenter, name: str, left: float, high: float, low: float
 ) -> None:
     """The crops that came nearest to a body of all that was measured."""
     from skimage import data, util
@@ -168,7 +168,7 @@ def test_no_body_is_dreamt_into_things_and_animals(
     if picture.ndim == 2:
         picture = np.repeat(picture[..., None], 3, axis=2)
     height, width = picture.shape[:2]
-    crop = np.ascontiguousarray(picture[: round(low * height), round(left * width) :])
+    crop = np.ascontiguousarray(picture[int(high * height) : int(low * height), int(left * width) :])
     with pytest.raises(NobodyFound):
         segmenter.segment(crop, person=None, zones=None, cancel=CancelToken())
 
