@@ -57,6 +57,9 @@ DARKER: Final = 24.0
 LIGHTER: Final = 8.0
 """How far in L* skin of the body may be darker or lighter than what was seen of face and hands."""
 
+LEAST_RANGE: Final = 20.0
+"""Range of L* that a palette has at least."""
+
 BURNT: Final = 94.0
 """L* over which a colour is too pale to be told from white cloth."""
 
@@ -95,16 +98,10 @@ class Tone:
         return np.asarray((vv * du * du - 2 * uv * du * dv + uu * dv * dv) / determinant, np.float32)
 
     def colours(self, levels: F32) -> F32:
-        """CIELAB colours (n, 3) at the lightnesses `levels`: on the line, and one standard deviation around it."""
-        uu, uv, vv = self.spread
-        values, axes = np.linalg.eigh(np.array([[uu, uv], [uv, vv]]))
-        sizes = np.sqrt(np.maximum(values, 0))
-        steps = np.stack([np.zeros(2), *(axes.T * sizes[:, None]), *(-axes.T * sizes[:, None])])
-        light = (levels - self.middle)[None]
-        u = self.centre[0] + self.slope[0] * light + steps[:, :1]
-        v = self.centre[1] + self.slope[1] * light + steps[:, 1:]
-        level = np.broadcast_to(levels, u.shape)
-        return np.stack([level, u * (level + 16), v * (level + 16)], axis=-1).reshape(-1, 3).astype(np.float32)
+        """CIELAB colours (n, 3) on the line at the lightnesses `levels` (n,)."""
+        light = levels - np.float32(self.middle)
+        u, v = (np.float32(self.centre[i]) + np.float32(self.slope[i]) * light for i in (0, 1))
+        return np.stack([levels, u * (levels + 16), v * (levels + 16)], axis=-1).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +163,11 @@ class SkinModel:
         return np.asarray(colour * light, np.float32)
 
     def palette(self) -> F32:
-        """CIELAB colours (n, 3) of this skin over its lightness."""
-        levels = np.linspace(*self.lightness, 25, dtype=np.float32)
+        """CIELAB colours (n, 3) of this skin: its lines, over the lightness that was seen of it where that is known."""
+        low, high = self.lightness
+        if self.confident:
+            low, high = min(low + DARKER, high - LEAST_RANGE), high - LIGHTER
+        levels = np.linspace(low, high, 25, dtype=np.float32)
         return np.concatenate([tone.colours(levels) for tone in self.tones])
 
     def nearest(self, lab: F32) -> F32:

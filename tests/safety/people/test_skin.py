@@ -256,3 +256,16 @@ def test_the_astronauts_skin(astronaut):
     likely = model.likelihood(small) > 0.5
     assert likely[50:85, 98:125].mean() > 0.7
     assert likely[160:230, 60:110].mean() < 0.05
+
+
+def test_the_palette_is_the_skin_that_was_seen():
+    model = SkinModel.learn(lit(MIDDLE))
+    palette = model.palette()
+    assert palette.shape == (25, 3)
+    assert palette[0, 0] == pytest.approx(min(model.lightness[0] + skin.DARKER, model.lightness[1] - 20))
+    assert palette[-1, 0] == pytest.approx(model.lightness[1] - skin.LIGHTER)
+    assert np.allclose(model.tones[0].colours(np.array([50.0], np.float32))[0, 0], 50)
+    wide = SkinModel.generic().palette()
+    assert (wide[0, 0], wide[-1, 0]) == (20.0, 94.0)
+    assert float(SkinModel.generic().likelihood(np.full((1, 1, 3), DARK, np.uint8))[0, 0]) > 0.5
+    assert (skin.DARKER, skin.LIGHTER, skin.REACH) == (24.0, 8.0, 2.4)
