@@ -37,10 +37,14 @@ def pass_all(
     budget: float,
     cancel: CancelToken | None,
 ) -> tuple[Verdict, ...]:
-    """Ask every gate in order; raises GateSaidNo at the first that does not pass, GateRefused when a fixed one is missing.
+    """Ask every gate in order; raises GateSaidNo at the first that does not pass, GateRefused unless all fixed ones are there.
 
     `fixed` are classes, made here; `extra` gates come behind them; `names` are those that the fixed ones must have.
     """
+    if tuple(kind.name for kind in fixed) != names:
+        raise GateRefused(
+            "Not all safety checks are there, so nothing goes on.", reason="gates_incomplete", hint=DOCTOR
+        )
     verdicts: list[Verdict] = []
     for gate in [kind() for kind in fixed] + list(extra):
         if cancel is not None:
@@ -49,8 +53,6 @@ def pass_all(
         if verdict.passed is not True:
             raise GateSaidNo(verdict)
         verdicts.append(verdict)
-    if tuple(verdict.gate for verdict in verdicts[: len(names)]) != names:
-        raise GateRefused("Not all safety checks ran, so nothing is released.", reason="gates_incomplete", hint=DOCTOR)
     return tuple(verdicts)
 
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from itertools import count
@@ -147,7 +147,10 @@ class SafetyKernel:
         own = RootEvidence(
             photo.sha256, (width, height), dict(said["exposure"]), float(said["source_whole_image"]["nsfw"])
         )
-        root = roots.root_of(photo, own, ledger=self._ledger) if decoded.role == "photo" else own
+        root = own
+        if decoded.role == "photo":
+            with self._logged("source", photo.sha256):
+                root = roots.root_of(photo, own, ledger=self._ledger)
         checked = CheckedSource(_SEAL, photo=photo, role=decoded.role, path=decoded.path, root=root, verdicts=verdicts)
         self._made.add(checked)
         return checked
@@ -246,7 +249,8 @@ class SafetyKernel:
             subject=source.photo.sha256,
             cancel=cancel,
         )
-        subject, root = roots.with_subject(source.root, parts)
+        with self._logged("plan", source.photo.sha256):
+            subject, root = roots.with_subject(source.root, parts)
         plan = CheckedPlan(
             _SEAL,
             request=checked,
@@ -453,17 +457,20 @@ class SafetyKernel:
         subject: str,
         cancel: CancelToken | None = None,
     ) -> tuple[Verdict, ...]:
-        """Ask the gates; a refusal goes into the audit log, without anything that was said or shown."""
-        try:
+        """Ask the gates."""
+        with self._logged(what, subject):
             return judging.pass_all(fixed, extra, names, ask, budget=self._budget, cancel=cancel)
-        except GateSaidNo as no:
-            self._log_refusal(what, no, subject)
-            raise
 
-    def _log_refusal(self, stage: str, no: GateSaidNo, subject: str) -> None:
-        """Note that a gate refused: which, why in one word, and the photo's hash; nothing else.
+    @contextlib.contextmanager
+    def _logged(self, stage: str, subject: str) -> Iterator[None]:
+        """Within, a refusal is noted in the audit log: which gate, why in one word, and the photo's hash; nothing else.
 
         A log that cannot be written makes no difference to a refusal.
         """
-        with contextlib.suppress(NotAvailable):
-            self._ledger.log(roots.refusal(stage, no.verdict, subject))
+        try:
+            yield
+        except GateRefused as no:
+            verdict = no.verdict if isinstance(no, GateSaidNo) else Verdict(roots.GATE, False, reason=no.reason)
+            with contextlib.suppress(NotAvailable):
+                self._ledger.log(roots.refusal(stage, verdict, subject))
+            raise

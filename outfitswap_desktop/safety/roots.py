@@ -28,7 +28,14 @@ from outfitswap_desktop.safety.records.ledger import Ledger
 from outfitswap_desktop.safety.records.schema import decision
 from outfitswap_desktop.safety.stages import CheckedPlan, CheckedSource, ReleasedImage, Verdict
 
+GATE: Final = "lineage"
+"""What refusals of this module are filed under in the audit log."""
+
+_ORIGINAL: Final = "Open the original photo instead."
 _UNKNOWN: Final = "This picture is a result of OutfitSwap, and the photo it was made from is not known on this machine."
+_UNFIT: Final = (
+    "This picture was cut out of a result of OutfitSwap, and cannot be compared with the photo it was made from."
+)
 
 
 def root_of(photo: Photo, own: RootEvidence, *, ledger: Ledger) -> RootEvidence:
@@ -42,7 +49,7 @@ def root_of(photo: Photo, own: RootEvidence, *, ledger: Ledger) -> RootEvidence:
     if root is not None:
         return frozen(root)
     if mark is not None or xmp.read(photo.xmp).result is not None:
-        raise GateRefused(_UNKNOWN, reason="root_unknown", hint="Open the original photo instead.")
+        raise GateRefused(_UNKNOWN, reason="root_unknown", hint=_ORIGINAL)
     return frozen(own)
 
 
@@ -67,10 +74,13 @@ def _plain(value: Any) -> Any:
 def with_subject(root: RootEvidence, parts: PlanParts) -> tuple[Subject, RootEvidence]:
     """The chosen person as the root knows them, tightened by what is seen now, and the evidence of all else.
 
-    Raises ValueError when no gate has learnt the person.
+    Raises ValueError when no gate has learnt the person, GateRefused ("root_unfit") for a picture cut out of a result of ours:
+    the body's places in the root are no longer theirs.
     """
     if parts.subject is None:
         raise ValueError("nobody was learnt")
+    if not _fits(root, parts):
+        raise GateRefused(_UNFIT, reason="root_unfit", hint=_ORIGINAL)
     is_root = root.root_sha256 == parts.source.photo.sha256
     scores = dict(parts.scores) if is_root else {k: min(v, root.scores.get(k, v)) for k, v in parts.scores.items()}
     others = []
@@ -84,6 +94,17 @@ def with_subject(root: RootEvidence, parts: PlanParts) -> tuple[Subject, RootEvi
         else:
             others.append(document)
     return subject, frozen(replace(root, scores=scores, subjects=tuple(others)))
+
+
+def _fits(root: RootEvidence, parts: PlanParts) -> bool:
+    """Whether the root's bodies can be laid over the picture, and one of them over the only person in it."""
+    height, width = parts.seen.shape[:2]
+    wide, high = width / root.size[0], height / root.size[1]
+    if abs(wide - high) * max(root.size) > 2 * max(1.0, wide, high):
+        return False
+    if parts.subject is None or not root.subjects or len(parts.persons) > 1:
+        return True
+    return any(Subject.from_json(_plain(document)).same_person(parts.subject) for document in root.subjects)
 
 
 def after(plan: CheckedPlan, mask: Mask) -> RootEvidence:
