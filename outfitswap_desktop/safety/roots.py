@@ -13,6 +13,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
+import cv2
 import numpy as np
 
 from outfitswap_desktop import __version__
@@ -32,6 +33,9 @@ GATE: Final = "lineage"
 """What refusals of this module are filed under in the audit log."""
 
 _ORIGINAL: Final = "Open the original photo instead."
+LARGE: Final = 4_000_000
+"""Pixels from which on a picture is searched for its mark at half its size: a fourth of the time."""
+
 _UNKNOWN: Final = "This picture is a result of OutfitSwap, and the photo it was made from is not known on this machine."
 _UNFIT: Final = (
     "This picture was cut out of a result of OutfitSwap, and cannot be compared with the photo it was made from."
@@ -44,13 +48,22 @@ def root_of(photo: Photo, own: RootEvidence, *, ledger: Ledger) -> RootEvidence:
     A result is known again by its file, its pixels or its invisible mark. Raises GateRefused ("root_unknown") for one that
     carries our marks but was not released here, and when the records were damaged.
     """
-    mark = invisible.read(photo.pixels)
+    mark = _mark_in(photo.pixels)
     root = ledger.root_of(file_sha256=photo.sha256, pixels_sha256=pixels_hash(photo.pixels), mark=mark)
     if root is not None:
         return frozen(root)
     if mark is not None or xmp.read(photo.xmp).result is not None:
         raise GateRefused(_UNKNOWN, reason="root_unknown", hint=_ORIGINAL)
     return frozen(own)
+
+
+def _mark_in(pixels: RGB) -> bytes | None:
+    """The invisible mark of a picture (H, W, 3); a large one is searched at half its size, which the mark survives."""
+    height, width = pixels.shape[:2]
+    if height * width <= LARGE:
+        return invisible.read(pixels)
+    half = cv2.resize(pixels, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    return invisible.read(np.asarray(half, np.uint8))
 
 
 def frozen(root: RootEvidence) -> RootEvidence:
