@@ -248,7 +248,8 @@ class WholeImageDetector:
         256 x 256 bilinear, central 224 x 224, BGR minus the mean: the reference's steps but for its JPEG round trip.
         Raises ValueError on an answer that is not a pair of probabilities.
         """
-        looks = [self._prepared(image), self._prepared(image[:, ::-1])]
+        crop = self._crop(image)
+        looks = [self._prepared(crop), self._prepared(crop[:, ::-1])]
         (answer,) = self._session.run(None, {self._input: np.stack(looks)})
         values = _probabilities(answer, (2, 2), "OpenNSFW")
         if not np.allclose(values.sum(axis=1), 1.0, atol=1e-2):
@@ -256,14 +257,16 @@ class WholeImageDetector:
         return float(values[:, 1].max())
 
     @staticmethod
-    def _prepared(image: RGB) -> F32:
+    def _crop(image: RGB) -> F32:
+        """The central 224 x 224 of `image` (H, W, 3) at 256 x 256; mirrored by whoever wants its mirror image's."""
         from PIL import Image
 
-        picture = Image.fromarray(np.ascontiguousarray(image)).resize(
-            (_NSFW_SIDE, _NSFW_SIDE), Image.Resampling.BILINEAR
-        )
+        picture = Image.fromarray(image).resize((_NSFW_SIDE, _NSFW_SIDE), Image.Resampling.BILINEAR)
         start = (_NSFW_SIDE - _NSFW_CROP) // 2
-        crop = np.asarray(picture, dtype=np.float32)[start : start + _NSFW_CROP, start : start + _NSFW_CROP]
+        return np.asarray(picture, dtype=np.float32)[start : start + _NSFW_CROP, start : start + _NSFW_CROP]
+
+    @staticmethod
+    def _prepared(crop: F32) -> F32:
         return np.ascontiguousarray(crop[:, :, ::-1] - np.array(_MEAN_BGR, np.float32), dtype=np.float32)
 
 

@@ -47,6 +47,7 @@ from outfitswap_desktop.safety.judging import GateSaidNo
 from outfitswap_desktop.safety.marks import invisible, seal
 from outfitswap_desktop.safety.marks.certificate import Certificate, issue
 from outfitswap_desktop.safety.parts import Judged, PlanParts, RequestParts
+from outfitswap_desktop.safety.people.smaller import fitting, picture_at
 from outfitswap_desktop.safety.records.evidence import RootEvidence
 from outfitswap_desktop.safety.records.ledger import Ledger
 from outfitswap_desktop.safety.sheet import Cell
@@ -227,11 +228,13 @@ class SafetyKernel:
         target = target_in_prompt(request.prompt)
         left = allowed.cut(alpha, zone=zone, target=target, found=found, outline=checked.outline)
         mask = immutable(left.mask)
+        seen = to_srgb(source.pixels, source.photo.icc)
         parts = PlanParts(
             request=request,
             source=source,
             consent=checked.consent,
-            seen=to_srgb(source.pixels, source.photo.icc),
+            seen=seen,
+            small=picture_at(seen, fitting(seen.shape)),
             mask=mask,
             asked=int(np.count_nonzero(alpha)),
             zone=zone,

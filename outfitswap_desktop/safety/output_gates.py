@@ -26,6 +26,7 @@ from outfitswap_desktop.safety.parts import (
 from outfitswap_desktop.safety.people import difference
 from outfitswap_desktop.safety.people.cloth import cloth_colour
 from outfitswap_desktop.safety.people.skin import NEAR
+from outfitswap_desktop.safety.people.smaller import fitting, mask_at, picture_at, touched_at
 from outfitswap_desktop.safety.stages import CheckedPlan, Verdict
 
 _REPORT: Final = "Nothing was saved; this is a mistake of the program, please report it."
@@ -157,7 +158,11 @@ class Skin:
         more = difference.judge_skin(plan.subject.bare, shares, _shows(plan), reduced=plan.subject.reduced)
         if more is not None:
             return refused(self.name, "output_skin", more.message, _WAY_OUT, shares)
-        if not plan.loose and cloth_colour(_seen(output, plan), output.mask, plan.subject.skin).like_skin:
+        seen = _seen(output, plan)
+        if (
+            not plan.loose
+            and cloth_colour(seen, mask_at(output.mask, fitting(output.mask.shape)), plan.subject.skin).like_skin
+        ):
             return refused(
                 self.name,
                 "output_like_skin",
@@ -169,14 +174,16 @@ class Skin:
 
 
 def _seen(output: Judged, plan: CheckedPlan) -> RGB:
-    """The result in sRGB, in which skin is known."""
-    return to_srgb(output.pixels, plan.request.source.photo.icc)
+    """The result in sRGB, in which skin is known, at the size at which it is measured."""
+    small = picture_at(output.pixels, fitting(output.pixels.shape))
+    return to_srgb(small, plan.request.source.photo.icc)
 
 
 def _shares(output: Judged, plan: CheckedPlan) -> Mapping[str, float]:
     """The subject's shares of skin in the result, measured once."""
     if output.shares is None:
-        output.shares = plan.subject.after(output.mask).shares(_seen(output, plan))
+        changed = touched_at(output.mask, plan.subject.size)
+        output.shares = plan.subject.after(changed).shares(_seen(output, plan))
     return output.shares
 
 

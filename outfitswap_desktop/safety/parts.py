@@ -79,7 +79,8 @@ class RequestParts:
 class PlanParts:
     """A planned mask and who it lies on; gates that measure leave their findings for those behind them.
 
-    `asked` is the number of pixels before the cut, `mask` (H, W) 0/255 what is left. `seen` (H, W, 3) is the photo in sRGB.
+    `asked` is the number of pixels before the cut, `mask` (H, W) 0/255 what is left. `seen` (H, W, 3) is the photo in sRGB,
+    `small` (h, w, 3) the same at the size at which skin is measured.
     `keeps_cut`: the engine cannot change what the garment covers.
     """
 
@@ -87,6 +88,7 @@ class PlanParts:
     source: CheckedSource
     consent: Consent
     seen: RGB
+    small: RGB
     mask: Mask
     asked: int
     zone: Zone

@@ -24,6 +24,7 @@ from outfitswap_desktop.safety.parts import (
     refused,
 )
 from outfitswap_desktop.safety.people import age, exposure
+from outfitswap_desktop.safety.people.smaller import fitting, mask_at, segmentation_at
 from outfitswap_desktop.safety.people.subject import Subject
 from outfitswap_desktop.safety.stages import Verdict
 
@@ -42,7 +43,8 @@ class PersonThere:
         """Say who it is, and learn what the skin gates need to know of them."""
         del detectors
         if parts.found is not None:
-            parts.subject = Subject.learn(parts.seen, parts.found)
+            there = segmentation_at(parts.found, parts.seen.shape, fitting(parts.seen.shape))
+            parts.subject = Subject.learn(parts.small, there)
         elif parts.outline is None or not np.any(parts.outline):
             return refused(
                 self.name,
@@ -58,7 +60,7 @@ class PersonThere:
                 "If you know that this is an adult, say so with --adult-attested.",
             )
         else:
-            parts.subject = Subject.from_outline(parts.seen, parts.outline)
+            parts.subject = Subject.from_outline(parts.small, mask_at(parts.outline, fitting(parts.seen.shape)))
         return Verdict(self.name, True, {"reduced_evidence": float(parts.reduced)})
 
 
@@ -155,7 +157,7 @@ class CloseUp:
             )
         if parts.subject is None:
             raise ValueError("nobody was learnt")
-        bare, coloured = parts.subject.bare, parts.subject.coloured(parts.seen)
+        bare, coloured = parts.subject.bare, parts.subject.coloured(parts.small)
         said = exposure.underwear_only(scores, bare, coloured, reduced=parts.reduced)
         if said is not None:
             return refused(self.name, "source_underwear", said.message, _OTHER_PHOTO, bare)

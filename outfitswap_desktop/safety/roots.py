@@ -23,6 +23,7 @@ from outfitswap_desktop.core.photo import Photo
 from outfitswap_desktop.errors import GateRefused
 from outfitswap_desktop.safety.marks import invisible, xmp
 from outfitswap_desktop.safety.parts import PlanParts
+from outfitswap_desktop.safety.people.smaller import touched_at
 from outfitswap_desktop.safety.people.subject import Subject
 from outfitswap_desktop.safety.records.evidence import RootEvidence
 from outfitswap_desktop.safety.records.ledger import Ledger
@@ -101,7 +102,7 @@ def with_subject(root: RootEvidence, parts: PlanParts) -> tuple[Subject, RootEvi
     for document in root.subjects:
         known = Subject.from_json(_plain(document))
         if known.same_person(parts.subject):
-            now = known.shares(parts.seen)
+            now = known.shares(parts.small)
             bare = {area: min(share, now.get(area, share)) for area, share in known.bare.items()}
             subject = replace(known, bare=MappingProxyType(bare))
         else:
@@ -123,7 +124,7 @@ def _fits(root: RootEvidence, parts: PlanParts) -> bool:
 def after(plan: CheckedPlan, mask: Mask) -> RootEvidence:
     """The root's evidence to keep with a result that was painted under `mask` (H, W): what was cloth there is so no more."""
     kept = (_plain(document) for document in plan.root.subjects)
-    return replace(plan.root, subjects=(*kept, plan.subject.after(mask).as_json()))
+    return replace(plan.root, subjects=(*kept, plan.subject.after(touched_at(mask, plan.subject.size)).as_json()))
 
 
 def payload_of(plan: CheckedPlan) -> bytes:

@@ -80,7 +80,8 @@ class Bins:
         """Soft signs (N, `CODED`) from values of all waves (N, bins)."""
         mine = waves[:, self.word]
         soft = np.zeros((len(waves), CODED), np.float32)
-        np.add.at(soft, (slice(None), self.order), np.concatenate([mine.real, mine.imag], axis=1))
+        rows = np.arange(len(waves))[:, None]
+        np.add.at(soft, (rows, self.order[None, :]), np.concatenate([mine.real, mine.imag], axis=1))
         return soft
 
     def moved(self, places: F32) -> C64:
@@ -103,7 +104,7 @@ def tile(coefficients: C64, side: int) -> F32:
     upright = used.kx == 0
     spectrum[-used.ky[upright] % side, 0] = coefficients[upright].conj()
     scale = side * side / (2.0 * np.sqrt(len(coefficients)))
-    return (np.fft.irfft2(spectrum, s=(side, side)) * scale).astype(np.float32)
+    return np.asarray(np.fft.irfft2(spectrum, s=(side, side)) * scale, np.float32)
 
 
 def carpet(pattern: F32, high: int, wide: int) -> F32:

@@ -56,7 +56,7 @@ def evened(half: F32) -> F32:
     """Luma on the reader's grid (H, W) without what is below the band, at equal contrast everywhere, within +-LIMIT."""
     detail = half - cv2.blur(half, (AROUND, AROUND))
     power = np.maximum(cv2.blur(detail * detail, (NEARBY, NEARBY)), 0.0)
-    even = detail / (np.sqrt(power) + QUIET)
+    even: F32 = np.asarray(detail / (np.sqrt(power) + QUIET), np.float32)
     return np.clip(even, -LIMIT, LIMIT, out=even)
 
 
@@ -190,6 +190,6 @@ def _gathered(even: F32, windows: NDArray[np.intp], places: F32) -> C64:
         ]
         shown = part * carpet(tile(known[index], GRID), *part.shape)
         for _ in range(2):
-            shown = cv2.blur(shown, (REGION, REGION), borderType=cv2.BORDER_CONSTANT)
+            shown = np.asarray(cv2.blur(shown, (REGION, REGION), borderType=cv2.BORDER_CONSTANT), np.float32)
         sums[index] = used.pick(folded(part * np.maximum(shown - FLOOR * shown.max(), 0.0)))
     return sums
