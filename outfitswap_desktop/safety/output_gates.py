@@ -155,7 +155,9 @@ class Skin:
         if plan is None:
             return Verdict(self.name, True)
         shares = _shares(output, plan)
-        more = difference.judge_skin(plan.subject.bare, shares, _shows(plan), reduced=plan.subject.reduced)
+        more = difference.judge_skin(
+            plan.subject.bare, shares, _shows(plan), reduced=plan.subject.reduced, loose=plan.loose
+        )
         if more is not None:
             return refused(self.name, "output_skin", more.message, _WAY_OUT, shares)
         seen = _seen(output, plan)

@@ -234,11 +234,12 @@ def touches(mask: Mask, box: Box) -> bool:
 
 
 def closer_looks(mask: Mask, persons: Sequence[Box]) -> list[Box]:
-    """Crops (x0, y0, x1, y1) for a closer look: around the changed area, in squares along it when it is long, and the persons.
+    """Crops (x0, y0, x1, y1) for a closer look: around the changed area, and the persons.
 
-    At most six, the changed area first, clipped to the picture. They are wide (AROUND_CHANGE, AROUND_PERSON of the box's longer
-    side), because NudeNet needs surroundings: of crops from photos of dressed adults it flagged 16 % at a margin of a tenth
-    (chins, pointing hands) and none of 116 at these, and found the harmless covered parts as often (46 % of persons).
+    At most six, the changed area first, clipped to the picture; half a pair of trousers alone is taken for anything. They are
+    wide (AROUND_CHANGE, AROUND_PERSON of the box's longer side), because NudeNet needs surroundings: of crops from photos of
+    dressed adults it flagged 16 % at a margin of a tenth (chins, pointing hands) and none of 116 at these, and found the
+    harmless covered parts as often (46 % of persons).
     """
     height, width = mask.shape
     looks: list[Box] = []
@@ -246,26 +247,12 @@ def closer_looks(mask: Mask, persons: Sequence[Box]) -> list[Box]:
     if changed[2] > changed[0]:
         size = max((max(x1 - x0, y1 - y0) for x0, y0, x1, y1 in persons[:1]), default=max(width, height))
         least = round(LEAST_OF_PERSON * min(size, max(width, height)))
-        close = (changed, *_squares(changed))
-        looks += [_widened(part, width, height, share=AROUND_CHANGE, least=least) for part in close]
+        looks.append(_widened(changed, width, height, share=AROUND_CHANGE, least=least))
     for person in persons:
         box = _widened(person, width, height, share=AROUND_PERSON)
         if box[2] > box[0] and box[3] > box[1]:
             looks.append(box)
     return list(dict.fromkeys(looks))[:MOST_CROPS]
-
-
-def _squares(box: Box) -> list[Box]:
-    """Two squares over the ends of a box that is longer than 1.5 times its breadth; none for a stouter one."""
-    x0, y0, x1, y1 = box
-    breadth, length = x1 - x0, y1 - y0
-    if length > 1.5 * breadth:
-        side = max(breadth, round(0.55 * length))
-        return [(x0, y0, x1, y0 + side), (x0, y1 - side, x1, y1)]
-    if breadth > 1.5 * length:
-        side = max(length, round(0.55 * breadth))
-        return [(x0, y0, x0 + side, y1), (x1 - side, y0, x1, y1)]
-    return []
 
 
 def _widened(box: Box, width: int, height: int, *, share: float, least: int = 0) -> Box:

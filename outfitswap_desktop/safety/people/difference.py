@@ -31,6 +31,10 @@ ELSEWHERE_RISE: Final = 0.06
 REDUCED: Final = 0.5
 """Factor on the limits of skin where the evidence is reduced."""
 
+LOOSE: Final = 10.0
+"""The same under what is worn over other clothes: a coat of the colour of skin is a coat. A body painted in its place is
+far over these limits too, and the detectors' limits stay as they are."""
+
 NUDITY: Final = (
     "FEMALE_BREAST_EXPOSED",
     "FEMALE_GENITALIA_EXPOSED",
@@ -107,13 +111,14 @@ def judge_skin(
     shows: tuple[str, ...],
     *,
     reduced: bool = False,
+    loose: bool = False,
 ) -> More | None:
     """The area whose share of skin rose most over its limit, or None.
 
     Chest to hip may never show more; an area of `shows` (a row of core.zones) may. `reduced` evidence halves the limits.
     A share that is missing or no number refuses.
     """
-    factor = REDUCED if reduced else 1.0
+    factor = (REDUCED if reduced else 1.0) * (LOOSE if loose else 1.0)
     limits = {name: factor * (CHEST_HIP_RISE if name == CHEST_HIP else ELSEWHERE_RISE) for name in AREAS}
     judged = [name for name in AREAS if name == CHEST_HIP or name not in shows]
     return _worst(
