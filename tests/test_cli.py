@@ -152,13 +152,13 @@ def test_bad_input_gets_one_sentence_and_the_right_code(capsys, tmp_path, astron
 def test_nobody_found_suggests_a_mask_and_a_mask_works(capsys, tmp_path):
     import skimage.data
 
-    photo = tmp_path / "coffee.png"
-    Image.fromarray(skimage.data.coffee()).save(photo)
+    photo = tmp_path / "rocket.png"
+    Image.fromarray(skimage.data.rocket()).save(photo)
     out = tmp_path / "out.png"
     code, answer = ask_json(capsys, "swap", photo, "--prompt", "navy linen", "-o", out, *AGREED)
     assert code == 3
     assert "--mask" in answer["error"]["hint"]
-    drawn = np.zeros(skimage.data.coffee().shape[:2], np.uint8)
+    drawn = np.zeros(skimage.data.rocket().shape[:2], np.uint8)
     drawn[50:250, 100:400] = 255
     mask = tmp_path / "mask.png"
     Image.fromarray(drawn).save(mask)

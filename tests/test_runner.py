@@ -13,7 +13,7 @@ from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.errors import Cancelled, GateRefused, InputRefused, NobodyFound, UsageProblem
 from outfitswap_desktop.safety.gates import Judged
 from outfitswap_desktop.safety.stages import Verdict
-from tests.fakes import STATED
+from tests.fakes import STATED, altered
 
 
 def quiet(_progress):
@@ -38,7 +38,7 @@ def test_a_swap_writes_result_mask_receipt_and_row(fake_runner, astronaut_file, 
     mask = np.asarray(Image.open(outcome.mask))
     assert mask.shape == after.shape[:2] == before.shape[:2]
     assert np.array_equal(after[mask == 0], before[mask == 0])
-    assert np.array_equal(after[mask > 0], 255 - before[mask > 0])
+    assert np.array_equal(after[mask > 0], altered(before)[mask > 0])
     receipt = json.loads(outcome.receipt.read_text())
     assert receipt["outside_mask_changed_pixels"] == 0
     assert receipt["made"]["engine"] == "invert"
@@ -170,13 +170,13 @@ def test_a_refusal_leaves_nothing(history, astronaut_file, tmp_path, fake_runner
 def test_a_drawn_mask_works_when_nobody_is_found(fake_runner, astronaut_file, tmp_path):
     runner, segmenter, _ = fake_runner
     segmenter.problem = NobodyFound("Nobody.", reason="nobody_found")
+    blue = tmp_path / "blue.png"
+    Image.fromarray(np.roll(np.asarray(Image.open(astronaut_file)), 1, axis=2)).save(blue)  # a suit unlike skin
     drawn = np.zeros((512, 512), np.uint8)
     drawn[300:450, 100:300] = 255
     mask_file = tmp_path / "drawn.png"
     Image.fromarray(drawn).save(mask_file)
-    request = SwapRequest(
-        photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt", **STATED, mask=mask_file
-    )
+    request = SwapRequest(photo=blue, output=tmp_path / "out.png", prompt="red shirt", **STATED, mask=mask_file)
     with pytest.raises(GateRefused) as caught:
         run(runner, request)
     assert caught.value.reason == "person_needed"

@@ -19,6 +19,7 @@ from outfitswap_desktop.core.steps import Steps
 from outfitswap_desktop.errors import NotAvailable
 from tests.fakes import FakeSegmenter, InvertingGenerator
 
+AGREED = ("--adult-consent", "self", "--adult-attested")
 PROGRAM = [sys.executable, "-m", "outfitswap_desktop"]
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX streams and signals")
 
@@ -28,7 +29,7 @@ def steps(monkeypatch, kernel):
     """The real command line with scripted steps."""
     scripted = Steps(FakeSegmenter(), InvertingGenerator())
     monkeypatch.setattr("outfitswap_desktop.wiring.make_steps", lambda _engine: scripted)
-    monkeypatch.setattr("outfitswap_desktop.safety.kernel.SafetyKernel", lambda: kernel)
+    monkeypatch.setattr("outfitswap_desktop.safety.kernel.SafetyKernel", lambda _ledger: kernel)
     return scripted
 
 
@@ -121,7 +122,7 @@ def test_an_interrupt_outside_of_a_job_is_said(capsys, monkeypatch):
 def test_names_that_are_no_text_go_through(capsys, steps, tmp_path, astronaut):
     photo, out = (os.fsdecode(os.fsencode(tmp_path) + name) for name in (b"/caf\xe9.png", b"/r\xe9sult.png"))
     Image.fromarray(astronaut).save(photo)
-    assert run(["swap", photo, "-p", "red", "-o", out, "--json"]) == 0
+    assert run(["swap", photo, "-p", "red", "-o", out, "--json", *AGREED]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["output"] == out
     with open(answer["receipt"], encoding="utf-8") as receipt:  # noqa: PTH123
@@ -171,7 +172,7 @@ class Terminal(io.StringIO):
 
 
 def test_the_bar_is_on_a_terminal_only(monkeypatch, steps, tmp_path, astronaut_file, capsys):
-    arguments = ["swap", str(astronaut_file), "-p", "red", "-o", str(tmp_path / "o.png")]
+    arguments = ["swap", str(astronaut_file), "-p", "red", "-o", str(tmp_path / "o.png"), *AGREED]
     assert run(arguments) == 0
     assert capsys.readouterr().err == ""
     screen = Terminal()
@@ -190,14 +191,14 @@ def test_a_ctrl_c_on_a_terminal_is_answered_at_once_beside_the_bar(monkeypatch, 
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("TERM", "xterm")
     steps.generator.on_generate = lambda: signal.raise_signal(signal.SIGINT)
-    assert run(["swap", str(astronaut_file), "-p", "red", "-o", str(tmp_path / "o.png")]) == 130
+    assert run(["swap", str(astronaut_file), "-p", "red", "-o", str(tmp_path / "o.png"), *AGREED]) == 130
     assert "Cancelling ..." in screen.getvalue()
     assert screen.getvalue().endswith("outfitswap: Cancelled.\n")
     assert not list(tmp_path.glob("o.*"))
 
 
 def test_segment_checks_its_files_before_any_work_and_writes_both_or_none(
-    capsys, monkeypatch, steps, tmp_path, astronaut_file
+    capsys, monkeypatch, steps, tmp_path, astronaut_file, kernel
 ):
     mask, overlay = tmp_path / "m.png", tmp_path / "o.png"
     content = astronaut_file.read_bytes()
@@ -214,7 +215,7 @@ def test_segment_checks_its_files_before_any_work_and_writes_both_or_none(
     assert astronaut_file.read_bytes() == content
     both = ["segment", str(astronaut_file), "-o", str(mask), "--overlay", str(overlay)]
     with monkeypatch.context() as patched:
-        patched.setattr("outfitswap_desktop.runner.Runner.release_overlay", _refuse)
+        patched.setattr(type(kernel), "overlay", _refuse)
         assert run(both) == 4
     assert not list(tmp_path.glob("*m.png*"))
     assert run(both) == 0
@@ -227,7 +228,7 @@ def test_a_refusal_leaves_no_empty_folder_and_takes_none_of_the_users(capsys, st
     bad = tmp_path / "bad.png"
     bad.write_text("no picture")
     (tmp_path / "mine").mkdir()
-    words = ["-p", "red"] if command == "swap" else []
+    words = ["-p", "red", *AGREED] if command == "swap" else []
     for folder in (tmp_path / "new" / "deeper", tmp_path / "mine", tmp_path / "mine" / "new"):
         assert run([command, str(bad), *words, "-o", str(folder / "o.png")]) == 3
     assert not (tmp_path / "new").exists()
@@ -302,8 +303,8 @@ def test_zones_may_be_typed_in_capitals_and_slips_name_the_right_help(capsys, st
 
 def test_the_list_names_a_garment_where_there_are_no_words(capsys, steps, tmp_path, astronaut_file):
     out = tmp_path / "o.png"
-    assert run(["swap", str(astronaut_file), "-g", str(astronaut_file), "-o", str(out)]) == 0
-    assert run(["swap", str(astronaut_file), "-p", "red\nlinen \x1b[31m", "-o", str(tmp_path / "p.png")]) == 0
+    assert run(["swap", str(astronaut_file), "-g", str(astronaut_file), "-o", str(out), *AGREED]) == 0
+    assert run(["swap", str(astronaut_file), "-p", "red\nlinen", "-o", str(tmp_path / "p.png"), *AGREED]) == 0
     capsys.readouterr()
     assert run(["history", "list"]) == 0
     newer, older = capsys.readouterr().out.splitlines()
