@@ -143,7 +143,9 @@ class CloseUp:
         height, width = parts.mask.shape
         crops = closer_looks(parts.mask, parts.persons) or [(0, 0, width, height)]
         looked = look(parts.source.pixels, detectors, frame=False, crops=crops, icc=parts.source.photo.icc)
-        frame = parts.source.root.scores
+        frame = {verdict.gate: verdict.scores for verdict in parts.source.verdicts}[
+            "exposure"
+        ]  # its own, not the root's
         scores = {label: max(score, frame.get(label, 0.0)) for label, score in looked.scores.items()}
         parts.scores = MappingProxyType(scores)
         worst = max(EXPOSED, key=lambda label: scores[label])
