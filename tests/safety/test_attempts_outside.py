@@ -584,3 +584,12 @@ def test_thresholds_in_a_loaded_module_are_those_of_the_file():
     assert f"EXPOSED_LIMIT: Final = {parts.EXPOSED_LIMIT}" in text
     assert f"NSFW_LIMIT: Final = {parts.NSFW_LIMIT}" in text
     assert paths.resources_dir() == Path(outfitswap_desktop.__file__).parent / "resources"
+
+
+def test_the_table_names_tests_that_are_there():
+    folder = Path(__file__).resolve().parents[2]
+    table = (folder / "tests" / "safety" / "attempts.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| \d+ \|.*`(tests/[\w/]+\.py)::(\w+)` \|$", table, re.MULTILINE)
+    assert len(named) == len(re.findall(r"^\| \d+ \|", table, re.MULTILINE)) >= 45
+    missing = [f"{file}::{name}" for file, name in named if f"def {name}(" not in (folder / file).read_text("utf-8")]
+    assert not missing
