@@ -36,8 +36,10 @@ def demo_photo() -> Path:
 def run_demo(runner: Runner, folder: Path, *, report: Report, cancel: CancelToken) -> dict[str, Any]:
     """Swap the demo's outfits; writes before, mask and after pictures and a contact sheet below `folder`."""
     photo = demo_photo()
+    content = photo.read_bytes()
+    runner.open_photo(content)  # judged before a copy of it is laid out
     with runner.tidy(folder / "before.png"):
-        before = _lay_out(runner, photo.read_bytes(), folder / "before.png")
+        before = _lay_out(runner, content, folder / "before.png")
     source = runner.open_photo(before)
     cells = [Cell(runner.kernel.view(source), "before")]
     results = []

@@ -117,11 +117,11 @@ class PlanParts:
     def loose(self) -> bool:
         """Whether what is painted is worn over other clothes: the word says so, and so does what is seen to be worn.
 
-        A word alone does not make a coat of a T-shirt that keeps its cut.
+        A word alone does not make a coat of a T-shirt.
         """
         if self.target is None or not self.target.loose or self.zone is not Zone.OUTER:
             return False
-        return not self.keeps_cut or (self.found is not None and Zone.OUTER in self.found.regions)
+        return self.found is not None and Zone.OUTER in self.found.regions
 
     @property
     def attested(self) -> bool:

@@ -57,7 +57,8 @@ REASONS: Final = frozenset(
         ),
         *("erase_refused", "target_bare", "target_uncovers", "output_malformed", "outside_changed", "output_nudity"),
         *("output_reveals", "output_skin", "output_unjudged", "unjudged", "gates_incomplete"),
-        *("detector_missing", "detector_changed", "policy_broken", "marks_failed", "root_unknown", "lineage_damaged"),
+        *("detector_missing", "detector_changed", "policy_broken", "marks_failed"),
+        *("root_unknown", "root_unfit", "lineage_damaged"),
         *("prompt_too_long", "prompt_empty", "mask_size", "mask_outside", "output_like_skin", "source_underwear"),
         *("audit_unavailable", "read_only", "disk_full", "not_saved", OTHER),
     }
