@@ -40,6 +40,7 @@ def test_a_swap_with_inet_sockets_blocked(tmp_path, astronaut_file):
     assert json.loads(done.stdout)["outside_mask_changed_pixels"] == 0
 
 
+@pytest.mark.slow
 def test_a_swap_in_a_network_namespace_of_its_own(tmp_path, astronaut_file):
     unshare = shutil.which("unshare")
     if unshare is None or subprocess.run([unshare, "-rn", "true"], capture_output=True, check=False).returncode:

@@ -75,6 +75,7 @@ def repair(home: Path):
 
 
 @forks
+@pytest.mark.slow
 @pytest.mark.parametrize("fresh", [True, False], ids=["first-start", "over-an-older-result"])
 def test_a_hundred_kills_each_leave_nothing_half_done(tmp_path, fresh):
     home, folder = tmp_path / "home", tmp_path / "results"
@@ -104,6 +105,7 @@ def test_a_hundred_kills_each_leave_nothing_half_done(tmp_path, fresh):
 
 
 @forks
+@pytest.mark.slow
 def test_kills_while_repairing_are_repaired_too(tmp_path):
     home, folder = tmp_path / "home", tmp_path / "results"
     folder.mkdir()

@@ -210,6 +210,9 @@ def test_dressed_persons_pass_as_garment_pictures(real, astronaut):
 def test_photos_at_hand_pass_as_garment_pictures(real, photo_folder):
     from PIL import Image
 
-    for name in ("fashn_garment.webp", "fashn_model.webp"):
+    names = [name for name in ("fashn_garment.webp", "fashn_model.webp") if (photo_folder / name).is_file()]
+    if not names:
+        pytest.skip("the folder of photos holds no garment's picture")
+    for name in names:
         pixels = np.asarray(Image.open(photo_folder / name).convert("RGB"))
         assert garment_picture(pixels, real) is None, name
