@@ -69,6 +69,15 @@ LABELS: Final = (
 )
 """NudeNet's classes in the order of its output."""
 
+EXPOSED: Final = (
+    "FEMALE_BREAST_EXPOSED",
+    "FEMALE_GENITALIA_EXPOSED",
+    "MALE_GENITALIA_EXPOSED",
+    "BUTTOCKS_EXPOSED",
+    "ANUS_EXPOSED",
+)
+"""The classes that no picture may show."""
+
 BOX_FLOOR: Final = 0.05
 """Boxes under this score are not told; far below every limit that is drawn on one."""
 

@@ -10,10 +10,9 @@ from typing import Any, Final, Protocol
 
 from outfitswap_desktop.core.job import SwapRequest
 from outfitswap_desktop.safety import output_gates, plan_gates, request_gates, source_gates
-from outfitswap_desktop.safety.detectors import Detectors
+from outfitswap_desktop.safety.detectors import EXPOSED, Detectors
 from outfitswap_desktop.safety.parts import (
     BUDGET_SECONDS,
-    EXPOSED,
     EXPOSED_LIMIT,
     NSFW_LIMIT,
     Judged,

@@ -9,10 +9,9 @@ import numpy as np
 
 from outfitswap_desktop.core.arrays import RGB
 from outfitswap_desktop.core.colour import to_srgb
-from outfitswap_desktop.safety.detectors import Detectors
+from outfitswap_desktop.safety.detectors import EXPOSED, Detectors
 from outfitswap_desktop.safety.parts import (
     CATEGORIES,
-    EXPOSED,
     EXPOSED_LIMIT,
     NSFW_LIMIT,
     REDUCED,

@@ -27,15 +27,6 @@ NSFW_LIMIT: Final = 0.5
 REDUCED: Final = 0.5
 """By what the limits are multiplied where nobody was found in the photo and the person is only drawn."""
 
-EXPOSED: Final = (
-    "FEMALE_BREAST_EXPOSED",
-    "FEMALE_GENITALIA_EXPOSED",
-    "MALE_GENITALIA_EXPOSED",
-    "BUTTOCKS_EXPOSED",
-    "ANUS_EXPOSED",
-)
-"""NudeNet's classes that no picture may show."""
-
 CATEGORIES: Final = {
     "FEMALE_BREAST_EXPOSED": "an exposed breast",
     "FEMALE_GENITALIA_EXPOSED": "exposed genitals",

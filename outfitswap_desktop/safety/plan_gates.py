@@ -10,11 +10,10 @@ import numpy as np
 
 from outfitswap_desktop.core.regions import Box
 from outfitswap_desktop.core.zones import CHEST_TO_HIP, COVERED_BY, MARGINS, MOST_OF_IMAGE, PROTECTED, TARGETS
-from outfitswap_desktop.safety.detectors import Detectors
+from outfitswap_desktop.safety.detectors import EXPOSED, Detectors
 from outfitswap_desktop.safety.parts import (
     CATEGORIES,
     CROP_SIDE,
-    EXPOSED,
     EXPOSED_LIMIT,
     FRAME_SIDE,
     REDUCED,

@@ -20,6 +20,7 @@ from outfitswap_desktop import __version__
 from outfitswap_desktop.core.arrays import RGB, Mask
 from outfitswap_desktop.core.container import PictureFormat
 from outfitswap_desktop.core.photo import Photo
+from outfitswap_desktop.core.receipt import mask_hash
 from outfitswap_desktop.errors import GateRefused
 from outfitswap_desktop.safety.marks import invisible, xmp
 from outfitswap_desktop.safety.parts import PlanParts
@@ -214,8 +215,3 @@ def pixels_hash(pixels: RGB) -> str:
     digest = hashlib.sha256(repr(contiguous.shape).encode())
     digest.update(contiguous.data)
     return digest.hexdigest()
-
-
-def mask_hash(mask: Mask) -> str:
-    """SHA-256 over the size and the bytes of a mask (H, W)."""
-    return hashlib.sha256(repr(mask.shape).encode() + mask.tobytes()).hexdigest()

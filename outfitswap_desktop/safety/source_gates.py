@@ -9,10 +9,9 @@ import numpy as np
 
 from outfitswap_desktop.core.colour import renditions
 from outfitswap_desktop.core.container import MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE, MIN_SIDE
-from outfitswap_desktop.safety.detectors import Detectors
+from outfitswap_desktop.safety.detectors import EXPOSED, Detectors
 from outfitswap_desktop.safety.parts import (
     CATEGORIES,
-    EXPOSED,
     EXPOSED_LIMIT,
     NSFW_LIMIT,
     look,

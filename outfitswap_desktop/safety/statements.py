@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, get_args
 
 from outfitswap_desktop.core.job import SwapRequest
+from outfitswap_desktop.core.receipt import file_hash
 from outfitswap_desktop.errors import InputRefused, UsageProblem
 from outfitswap_desktop.safety.records.consent import Consent, ConsentKind
 from outfitswap_desktop.safety.records.ledger import Ledger
@@ -61,8 +61,7 @@ def _hash(path: Path) -> str:
             raise InputRefused(
                 f"{path.name} is larger than 60 MB.", reason="release_unreadable", hint="Hand in a smaller scan."
             )
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_hash(path)
         if path.stat().st_size == 0:
             raise InputRefused(
                 f"{path.name} is empty.", reason="release_unreadable", hint="Hand in the signed document."

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from outfitswap_desktop.safety.detectors import EXPOSED
 from outfitswap_desktop.safety.people.areas import AREAS, CHEST_HIP
 from outfitswap_desktop.safety.records.evidence import RootEvidence
 
@@ -35,13 +36,7 @@ LOOSE: Final = 10.0
 """The same under what is worn over other clothes: a coat of the colour of skin is a coat. A body painted in its place is
 far over these limits too, and the detectors' limits stay as they are."""
 
-NUDITY: Final = (
-    "FEMALE_BREAST_EXPOSED",
-    "FEMALE_GENITALIA_EXPOSED",
-    "MALE_GENITALIA_EXPOSED",
-    "BUTTOCKS_EXPOSED",
-    "ANUS_EXPOSED",
-)
+NUDITY: Final = EXPOSED
 """NudeNet's classes that count by themselves."""
 
 BARE: Final = ("MALE_BREAST_EXPOSED", "BELLY_EXPOSED")

@@ -17,17 +17,10 @@ from numpy.typing import NDArray
 
 from outfitswap_desktop.core.arrays import RGB
 from outfitswap_desktop.core.regions import Box
-from outfitswap_desktop.safety.detectors import BodyPartDetector, Detection
+from outfitswap_desktop.safety.detectors import EXPOSED, BodyPartDetector, Detection
 from outfitswap_desktop.safety.people.areas import CHEST_HIP
 from outfitswap_desktop.safety.people.skin import SkinModel
 
-EXPOSED: Final = (
-    "FEMALE_BREAST_EXPOSED",
-    "FEMALE_GENITALIA_EXPOSED",
-    "MALE_GENITALIA_EXPOSED",
-    "BUTTOCKS_EXPOSED",
-    "ANUS_EXPOSED",
-)
 BARE: Final = ("MALE_BREAST_EXPOSED", "BELLY_EXPOSED")
 """No nudity by themselves; bare skin where clothes belong."""
 
