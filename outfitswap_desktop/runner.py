@@ -212,7 +212,7 @@ class Runner:
         )
         plans.append(plan)
         alpha = np.where(plan.mask > 0, planned.alpha, 0).astype(np.uint8)
-        return replace(planned, alpha=alpha, notes=(*planned.notes, *plan.cut))
+        return replace(planned, alpha=alpha, notes=(*planned.notes, *plan.cut), recolour=plan.recolour)
 
     def segment(
         self, source: CheckedSource, *, zone: Zone | None, person: int | None, cancel: CancelToken

@@ -52,7 +52,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "demo": frozenset({"runner", "core", "safety.api"}),
     "batch": frozenset({"wiring", "runner", "core", "store", "safety.api"}),
     "doctor": frozenset({"core", "store", "safety.api"}),
-    "ui": frozenset({"core", "store", "weights", "licensing", "safety.api", "engine.client"}),
+    "ui": frozenset({"core", "store", "weights", "licensing", "safety.api", "engine.client", "engine.messages"}),
     "wiring": frozenset({"runner", "core", "embedded", "ml", "weights", "safety", "engine", "store", "licensing"}),
     "runner": frozenset({"core", "safety", "store"}),
     "engine": frozenset({"core"}),

@@ -19,7 +19,7 @@ from outfitswap_desktop.core.job import CancelToken, Measured, Progress, Report,
 from outfitswap_desktop.core.mask import feather
 from outfitswap_desktop.core.photo import Photo
 from outfitswap_desktop.core.regions import Segmentation
-from outfitswap_desktop.core.steps import Generated, GenerationRequest, Segmenter, Steps
+from outfitswap_desktop.core.steps import Generated, GenerationRequest, Recolour, Segmenter, Steps
 from outfitswap_desktop.core.zones import Zone, target_in_prompt
 from outfitswap_desktop.errors import InputRefused, NobodyFound
 
@@ -60,6 +60,7 @@ class MaskPlan:
     """The mask to be painted: `alpha` (H, W) 0..255 in `zone`, with the segmentation it came from (None: nobody found).
 
     `keep_out` (H, W) 0/255 is all that is protected on the person, already cut from `alpha`; None with `segmentation`.
+    `recolour` comes from who approves the plan: what colours may be painted.
     """
 
     alpha: Alpha
@@ -69,10 +70,11 @@ class MaskPlan:
     keep_out: Mask | None = None
     limits: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    recolour: Recolour | None = None
 
 
 Approve = Callable[[MaskPlan], MaskPlan]
-"""Who decides on a planned mask: returns it, possibly with less in it, or raises."""
+"""Who decides on a planned mask: returns it, possibly with less in it and with colours that are kept out, or raises."""
 
 
 def run(
@@ -114,7 +116,7 @@ def run(
         segmenter=plan.segmenter,
         fallbacks=plan.segmentation.fallbacks if plan.segmentation else (),
         limits=(*plan.limits, *made.limits),
-        notes=(*photo.notes, *plan.notes),
+        notes=(*photo.notes, *plan.notes, *made.notes),
         measured=Measured(outside, round(float(np.count_nonzero(mask)) / mask.size, 6)),
         plan={"crop": crop.box, "size": crop.size, **made.plan},
         seconds=clock.seconds,
@@ -255,6 +257,7 @@ def generation_request(
         keep_out=compose.extract(plan.keep_out, crop) if plan.keep_out is not None else None,
         seed=request.seed,
         steps=request.steps,
+        recolour=plan.recolour,
     )
 
 

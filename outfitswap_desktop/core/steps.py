@@ -12,6 +12,10 @@ from outfitswap_desktop.core.regions import BodyAxis, Segmentation
 from outfitswap_desktop.core.zones import Zone
 
 
+Recolour = Callable[[tuple[int, int, int]], tuple[int, int, int]]
+"""From an sRGB colour (0..255) that is asked for to the one to paint: itself unless something speaks against it."""
+
+
 class Segmenter(Protocol):
     """Finds persons, garment zones and protected areas in one photo (detection, refinement and guard in one)."""
 
@@ -33,7 +37,8 @@ class GenerationRequest:
     """What a generator gets: a crop of the photo in sRGB at the generator's size, and what to do there.
 
     `image` (h, w, 3); `alpha` (h, w) 0..255, 0 = must not change; `keep_out` (h, w) 0/255 marks protected areas, for
-    reading only; `garment` (any size, 3) sRGB or None; `axes` in crop pixels; `seed` any 64-bit integer.
+    reading only; `garment` (any size, 3) sRGB or None; `axes` in crop pixels; `seed` any 64-bit integer. `recolour` moves
+    colours away from the skin's where cloth fits closely; None where any may be painted.
     """
 
     image: RGB
@@ -45,11 +50,14 @@ class GenerationRequest:
     keep_out: Alpha | None = None
     seed: int = 0
     steps: int | None = None
+    recolour: Recolour | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Generated:
     """A generator's answer: `image` (h, w, 3) sRGB of the request's size; `limits` says what it could not do, in sentences.
+
+    `notes` are sentences on what it did otherwise than asked, and why.
 
     `composited`: soft edges already lie over the background, so that the image replaces the photo wherever alpha > 0; else
     the paste-back blends with alpha.
@@ -58,6 +66,7 @@ class Generated:
     image: RGB
     composited: bool = False
     limits: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     plan: Mapping[str, Any] = field(default_factory=dict)
 
 

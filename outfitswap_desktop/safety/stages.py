@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, NoReturn
@@ -22,7 +23,9 @@ from outfitswap_desktop.core.arrays import RGB, Mask
 from outfitswap_desktop.core.job import SwapRequest
 from outfitswap_desktop.core.photo import Photo
 from outfitswap_desktop.core.regions import Box
+from outfitswap_desktop.core.steps import Recolour
 from outfitswap_desktop.core.zones import TargetClass, Zone
+from outfitswap_desktop.safety.people.cloth import painted_apart
 from outfitswap_desktop.safety.people.subject import Subject
 from outfitswap_desktop.safety.records.consent import Consent
 from outfitswap_desktop.safety.records.evidence import RootEvidence
@@ -289,6 +292,11 @@ class CheckedPlan(_Sealed):
             verdicts=verdicts,
         )
         _require(verdicts, PLAN_GATE_NAMES)
+
+    @property
+    def recolour(self) -> Recolour | None:
+        """Moves a colour away from this person's skin; None under a coat, whose colour says nothing of the body below."""
+        return None if self.loose else partial(painted_apart, model=self.subject.skin)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from outfitswap_desktop.core.arrays import RGB
 from outfitswap_desktop.core.job import CancelToken
-from outfitswap_desktop.core.steps import Generated, GenerationRequest
+from outfitswap_desktop.core.steps import Generated, GenerationRequest, Recolour
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.embedded.fabric import render
 from outfitswap_desktop.embedded.fabric.design import Cloth, Colour, Design
@@ -21,6 +21,9 @@ BURNT_OUT = 0.25
 
 SMALL = 3_000
 """Pixels of garment under which neither weave nor small patterns can be seen."""
+
+
+MOVED = "The colour was moved away from the skin's, because cloth that fits closely would look like bare skin in it."
 
 
 class FabricGenerator:
@@ -42,7 +45,8 @@ class FabricGenerator:
         if not request.alpha.any():
             raise InputRefused("There is nothing to change under the mask.", reason="empty_mask")
         cancel.check()
-        design = understood(request.prompt, request.garment, zone=request.zone)
+        asked = understood(request.prompt, request.garment, zone=request.zone)
+        design = _recoloured(asked, request.recolour)
         report(0.05)
         cancel.check()
         scene = render.read_scene(request.image, request.alpha, request.axes, request.zone)
@@ -64,6 +68,7 @@ class FabricGenerator:
             image,
             composited=True,
             limits=(*design.limits, *_measured_limits(request, scene)),
+            notes=(MOVED,) if design.colours != asked.colours else (),
             plan=_plan(design, cloth, scene),
         )
 
@@ -84,6 +89,13 @@ def understood(prompt: str, garment: RGB | None, *, zone: Zone) -> Design:
         limits=(*design.limits, *limits),
         said=(*design.said, *said),
     )
+
+
+def _recoloured(design: Design, recolour: Recolour | None) -> Design:
+    """The design with colours that may be painted; a picture's cloth has the colours that it has."""
+    if recolour is None or design.swatch is not None:
+        return design
+    return replace(design, colours=tuple(recolour(colour) for colour in design.colours))
 
 
 def _woven(design: Design, pixels_per_cm: float, seed: int) -> Cloth:

@@ -8,6 +8,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from outfitswap_desktop.core.arrays import RGB, Mask
 from outfitswap_desktop.safety.people.colour import ciede2000, lab_of
@@ -27,6 +28,13 @@ STEP: Final = 3.0
 """CIELAB units to which colours are rounded before they are compared."""
 
 DIRECTIONS: Final = 240
+
+LIGHTS: Final = (0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.4)
+"""Light on folds, as multiples of that in which cloth shows its own colour."""
+
+GAMMA: Final = 2.2
+UNLIKE: Final = 0.2
+"""Likelihood of skin under which a colour is left as it is; from 0.5 on a pixel counts as skin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +67,18 @@ def cloth_colour(picture: RGB, mask: Mask, model: SkinModel) -> ClothColour:
 
 
 def away_from_skin(colour: tuple[int, int, int], model: SkinModel) -> tuple[int, int, int]:
-    """The sRGB colour (0..255) at least NEAR from all of the skin that differs least from `colour`; itself when it is.
+    """The sRGB colour (0..255) apart from all of the skin that differs least from `colour`; itself when it is.
 
-    Looks along DIRECTIONS evenly spread ways in CIELAB, farther with every step. Raises ValueError when there is none.
+    Apart means: at least NEAR from every colour of the skin, and in lit and shaded folds (LIGHTS) nothing that the model
+    takes for skin. Looks along DIRECTIONS evenly spread ways in CIELAB, farther with every step. Raises ValueError when
+    there is none.
     """
     if any(not 0 <= level <= 255 for level in colour):
         raise ValueError("a colour is three numbers in 0..255")
-    start = lab_of(np.array([[colour]]))[0]
-    if float(model.nearest(start)[0]) >= NEAR:
+    asked = np.array([colour], np.uint8)
+    if _apart(asked, model)[0]:
         return colour
+    start = lab_of(asked[None])[0]
     number = np.arange(DIRECTIONS) + 0.5
     height, turn = 1 - 2 * number / DIRECTIONS, math.pi * (1 + math.sqrt(5)) * number
     ring = np.sqrt(1 - height**2)
@@ -75,10 +86,26 @@ def away_from_skin(colour: tuple[int, int, int], model: SkinModel) -> tuple[int,
     for radius in range(1, 121):
         tried = cv2.cvtColor((start + radius * ways)[None], cv2.COLOR_LAB2RGB)[0]
         levels = np.unique(np.clip(np.round(tried * 255), 0, 255).astype(np.uint8), axis=0)
-        lab = lab_of(levels[None])[0]
-        free = np.flatnonzero(model.nearest(lab) >= NEAR)
+        free = levels[_apart(levels, model)]
         if free.size:
-            best = free[np.argmin(ciede2000(lab[free], start))]
-            red, green, blue = (int(level) for level in levels[best])
+            red, green, blue = (int(level) for level in free[np.argmin(ciede2000(lab_of(free[None])[0], start))])
             return red, green, blue
     raise ValueError("no colour is far enough from this skin")
+
+
+def painted_apart(colour: tuple[int, int, int], model: SkinModel) -> tuple[int, int, int]:
+    """`away_from_skin`, or `colour` itself where there is none: what is painted then looks like skin, and is refused."""
+    try:
+        return away_from_skin(colour, model)
+    except ValueError:
+        return colour
+
+
+def _apart(colours: RGB, model: SkinModel) -> NDArray[np.bool_]:
+    """Which of `colours` (n, 3) sRGB are apart from the skin: (n,)."""
+    linear = (colours.astype(np.float32) / 255) ** np.float32(GAMMA)
+    lit = np.clip(linear[:, None] * np.array(LIGHTS, np.float32)[None, :, None], 0, 1) ** np.float32(1 / GAMMA)
+    apart = model.likelihood(np.round(lit * 255).astype(np.uint8)).max(axis=1) < UNLIKE
+    if apart.any():
+        apart[apart] = model.nearest(lab_of(colours[apart][None])[0]) >= NEAR
+    return np.asarray(apart, bool)

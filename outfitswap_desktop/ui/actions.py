@@ -1,0 +1,73 @@
+"""Every action of the window, once: menus, shortcuts, tool buttons and the command palette all read this registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QAction, QIcon, QKeySequence
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """How an action shows: `name` is stable ("mask.invert"), `menu` a key of MENUS or "" (palette and shortcut only).
+
+    `text`, `tip` are translated already; `keys` are shortcuts in Qt's portable text ("Ctrl+I"), the first one is shown.
+    """
+
+    name: str
+    text: str
+    menu: str = ""
+    keys: tuple[str, ...] = ()
+    tip: str = ""
+    icon: str = ""
+    checkable: bool = False
+
+
+class Actions(QObject):
+    """The registry. `add` makes a QAction that calls `run`; checkable ones call it with their new state."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._actions: dict[str, QAction] = {}
+        self._specs: dict[str, Spec] = {}
+
+    def add(self, spec: Spec, run: Callable[..., object], *, icon: QIcon | None = None) -> QAction:
+        """Register an action; raises ValueError for a name or a shortcut that is taken."""
+        if spec.name in self._actions:
+            raise ValueError(f"the action {spec.name} is there already")
+        taken = {key for other in self._specs.values() for key in other.keys} & set(spec.keys)
+        if taken:
+            raise ValueError(f"{spec.name} wants shortcuts that are taken: {', '.join(sorted(taken))}")
+        action = QAction(spec.text, self)
+        action.setObjectName(spec.name)
+        action.setCheckable(spec.checkable)
+        action.setShortcuts([QKeySequence(key) for key in spec.keys])
+        action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
+        shown = f" ({action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)})" if spec.keys else ""
+        action.setToolTip((spec.tip or spec.text.replace("&", "")) + shown)
+        action.setStatusTip(spec.tip)
+        if icon is not None:
+            action.setIcon(icon)
+        if spec.checkable:
+            action.toggled.connect(run)
+        else:
+            action.triggered.connect(lambda _checked=False: run())
+        self._actions[spec.name] = action
+        self._specs[spec.name] = spec
+        return action
+
+    def __getitem__(self, name: str) -> QAction:
+        return self._actions[name]
+
+    def __iter__(self) -> Iterator[QAction]:
+        return iter(self._actions.values())
+
+    def spec(self, name: str) -> Spec:
+        """How an action was registered."""
+        return self._specs[name]
+
+    def of_menu(self, menu: str) -> list[QAction]:
+        """The actions of one menu, in the order in which they were added."""
+        return [self._actions[name] for name, spec in self._specs.items() if spec.menu == menu]

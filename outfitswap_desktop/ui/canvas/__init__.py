@@ -1,0 +1,1 @@
+"""The mask editor: photo, mask overlay, brushes and selections on a QGraphicsView."""

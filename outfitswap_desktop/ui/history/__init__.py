@@ -1,0 +1,1 @@
+"""The history of this machine's results: grid, list, search, lineage, diagnostics."""

@@ -1,0 +1,1 @@
+"""What the person shall wear: words with completion, presets, pictures of garments."""

@@ -1,0 +1,1 @@
+"""The pages around the work: start, first run, settings, weights, help, about, report."""

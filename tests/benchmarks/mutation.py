@@ -1,0 +1,264 @@
+"""Mutation score of `safety/`: a seeded sample of small changes to its code, each of which the tests should notice.
+
+    git worktree add --detach COPY                  # files are changed there, one at a time, and put back
+    python -m coverage run --branch --source outfitswap_desktop/safety --context-file ...   (see `docs/benchmarks.md`)
+    uv run --with cosmic-ray==8.7.0 --with coverage python -m tests.benchmarks.mutation COPY DATA [--number 300]
+
+The changes are cosmic-ray's (comparisons, numbers, and/or, not, True/False, arithmetic, handlers, loops) and two more: a `raise`
+taken out, a `return` that returns None. Annotations are left alone. Places are drawn at random, at least `--least` in every module,
+the rest in proportion to its size; one change is drawn for each place. DATA is a coverage file with a context per test: every change
+runs against the tests that reach its line, those named after its module first, until one fails. What no test noticed within the time
+counts as survived, whether or not a longer search would have found it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+ROOM = "outfitswap_desktop/safety"
+LEFT_OUT = ("RemoveDecorator", "Variable", "NoOp")
+"""Mutators that only break (decorators), that need arguments, or that change nothing."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One mutation: the `occurrence`-th place where `operator` applies in `module` (a path below the copy)."""
+
+    module: str
+    operator: str
+    occurrence: int
+    line: int
+    column: int
+    first_line: int
+    in_function: bool
+
+    @property
+    def place(self) -> tuple[int, int, str]:
+        return self.line, self.column, self.operator.split("_")[0]
+
+
+def operators() -> dict[str, Any]:
+    """cosmic-ray's operators by name, and our two."""
+    import cosmic_ray.plugins
+    import parso
+    from cosmic_ray.operators.operator import Operator
+
+    def taken_for(node: Any, code: str) -> Any:
+        leaf = parso.parse(code).children[0]
+        leaf.get_first_leaf().prefix = node.get_first_leaf().prefix
+        return leaf
+
+    class RemoveRaise(Operator):  # type: ignore[misc]
+        def mutation_positions(self, node: Any) -> Iterator[Any]:
+            if node.type == "raise_stmt" or (node.type == "keyword" and node.value == "raise" and plain(node)):
+                yield node.start_pos, node.end_pos
+
+        def mutate(self, node: Any, index: int) -> Any:
+            return taken_for(node, "pass")
+
+        @classmethod
+        def examples(cls) -> tuple[()]:
+            return ()
+
+    class ReturnNone(Operator):  # type: ignore[misc]
+        def mutation_positions(self, node: Any) -> Iterator[Any]:
+            if node.type == "return_stmt" and node.children[1].get_code().strip() != "None":
+                yield node.start_pos, node.end_pos
+
+        def mutate(self, node: Any, index: int) -> Any:
+            return taken_for(node, "return None")
+
+        @classmethod
+        def examples(cls) -> tuple[()]:
+            return ()
+
+    def plain(node: Any) -> bool:
+        return node.parent is not None and node.parent.type == "simple_stmt"
+
+    found = {}
+    for name in sorted(cosmic_ray.plugins.operator_names()):
+        made = cosmic_ray.plugins.get_operator(name)
+        short = name.split("/")[-1]
+        if not made.arguments() and not short.startswith(LEFT_OUT):
+            found[short] = made()
+    return found | {"RemoveRaise": RemoveRaise(), "ReturnNone": ReturnNone()}
+
+
+def is_annotation(node: Any) -> bool:
+    """Whether the node lies in the annotation of a variable, a parameter or a function's result."""
+    while node.parent is not None:
+        parent = node.parent
+        at = parent.children.index(node)
+        before = parent.children[at - 1].get_code().strip() if at else ""
+        if (parent.type in ("annassign", "tfpdef") and before == ":") or (parent.type == "funcdef" and before == "->"):
+            return True
+        node = parent
+    return False
+
+
+def changes_of(copy: Path, module: str, known: dict[str, Any]) -> list[Change]:
+    """Every change that can be made to one module."""
+    from cosmic_ray.ast import ast_nodes, get_ast_from_path
+
+    tree, found = get_ast_from_path(copy / module), []
+    for name, operator in known.items():
+        occurrence = -1
+        for node in ast_nodes(tree):
+            for (line, column), _ in operator.mutation_positions(node):
+                occurrence += 1
+                if is_annotation(node) or "TYPE_CHECKING" in node.get_code():
+                    continue
+                statement, inside = node, False
+                while statement.parent is not None and not statement.type.endswith(("_stmt", "funcdef", "classdef")):
+                    statement = statement.parent
+                above = node
+                while above is not None:
+                    inside, above = inside or above.type in ("funcdef", "lambdef"), above.parent
+                found.append(Change(module, name, occurrence, line, column, statement.start_pos[0], inside))
+    return found
+
+
+def drawn(changes: list[Change], number: int, least: int, seed: int) -> list[Change]:
+    """A sample: at least `least` places of every module, the rest in proportion to the places it has; one change per place."""
+    chance = random.Random(seed)
+    places: dict[str, dict[tuple[int, int, str], list[Change]]] = {}
+    for change in changes:
+        places.setdefault(change.module, {}).setdefault(change.place, []).append(change)
+    total = sum(map(len, places.values()))
+    taken = []
+    for module in sorted(places):
+        mine = places[module]
+        share = max(least, round(number * len(mine) / total))
+        for place in chance.sample(sorted(mine), min(share, len(mine))):
+            taken.append(chance.choice(mine[place]))
+    chance.shuffle(taken)
+    return taken
+
+
+class Reach:
+    """Which tests reach which line, from a coverage file with contexts."""
+
+    def __init__(self, file: Path, copy: Path) -> None:
+        from coverage import CoverageData
+
+        data = CoverageData(basename=str(file))
+        data.read()
+        self._copy = copy
+        self._lines: dict[str, dict[int, set[str]]] = {}
+        self._weight: Counter[str] = Counter()
+        for name in data.measured_files():
+            lines = {}
+            for line, contexts in data.contexts_by_lineno(name).items():
+                lines[line] = {node for one in contexts if one and (node := self._node(one))}
+                self._weight.update(lines[line])
+            self._lines[ROOM + Path(name).as_posix().split(ROOM)[-1]] = lines
+
+    def _node(self, context: str) -> str:
+        parts = context.split(".")
+        for end in range(len(parts) - 1, 0, -1):
+            if (self._copy / Path(*parts[:end]).with_suffix(".py")).is_file():
+                return "::".join((Path(*parts[:end]).with_suffix(".py").as_posix(), *parts[end:]))
+        return ""
+
+    def tests(self, change: Change) -> list[str]:
+        """Tests for one change: those of the line, else those of the module; its own first, then those that reach little."""
+        lines = self._lines.get(change.module, {})
+        found: set[str] = set()
+        if change.in_function:
+            for line in range(change.first_line, change.line + 1):
+                found |= lines.get(line, set())
+        if not found:
+            found = set().union(*lines.values()) if lines else set()
+        stem = Path(change.module).stem
+        return sorted(found, key=lambda node: (stem not in node.split("::")[0], self._weight[node], node))
+
+
+def tried(change: Change, copy: Path, tests: list[str], *, python: str, seconds: float) -> dict[str, Any]:
+    """Make the change, run the tests until one fails, put the file back (with its time, so that compiled files hold)."""
+    from cosmic_ray.mutating import mutate_code
+
+    path = copy / change.module
+    before, times = path.read_text("utf-8"), path.stat()
+    after = mutate_code(before, operators()[change.operator], change.occurrence)
+    row: dict[str, Any] = {**vars(change), "diff": difference(before, after), "tests": len(tests)}
+    if not tests:
+        return row | {"outcome": "survived", "why": "no test reaches it"}
+    listed = copy / ".mutation-tests"
+    listed.write_text("\n".join(tests), "utf-8")
+    environment = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [python, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout", "60", "--no-header", "--tb=line"]
+    began = time.monotonic()
+    try:
+        path.write_text(after, "utf-8")
+        ran = subprocess.run(
+            [*command, f"@{listed}"], cwd=copy, env=environment, capture_output=True, text=True, timeout=seconds
+        )
+        outcome = {0: "survived", 1: "killed", 2: "killed"}.get(ran.returncode, "error")
+        why = next((line for line in ran.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), ran.stdout[-200:])
+    except subprocess.TimeoutExpired:
+        outcome, why = "survived", "no test failed within the time"
+    finally:
+        path.write_text(before, "utf-8")
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        listed.unlink()
+    return row | {"outcome": outcome, "why": why, "seconds": round(time.monotonic() - began, 1)}
+
+
+def difference(before: str, after: str) -> str:
+    """The changed lines, old and new."""
+    import difflib
+
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")
+    return "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("copy", type=Path)
+    asked.add_argument("data", type=Path)
+    asked.add_argument("--number", type=int, default=300)
+    asked.add_argument("--least", type=int, default=2)
+    asked.add_argument("--seed", type=int, default=3)
+    asked.add_argument("--seconds", type=float, default=120)
+    asked.add_argument("--python", default=sys.executable, help="runs the tests")
+    asked.add_argument("--only", default="", help="modules whose path holds this")
+    asked.add_argument("--again", type=Path, help="rows written before: the survivors among them are tried again")
+    asked.add_argument("--rows", type=Path, default=Path("mutation.jsonl"))
+    chosen = asked.parse_args()
+    copy = chosen.copy.resolve()
+    reach = Reach(chosen.data, copy)
+    if chosen.again:
+        kept = [json.loads(line) for line in chosen.again.read_text("utf-8").splitlines()]
+        names = Change.__dataclass_fields__
+        sample = [Change(**{name: row[name] for name in names}) for row in kept if row["outcome"] != "killed"]
+    else:
+        modules = sorted(path.relative_to(copy).as_posix() for path in (copy / ROOM).rglob("*.py"))
+        known = operators()
+        changes = [change for module in modules if chosen.only in module for change in changes_of(copy, module, known)]
+        sample = drawn(changes, chosen.number, chosen.least, chosen.seed)
+        print(f"{len(changes)} changes, {len({(c.module, *c.place) for c in changes})} places, {len(sample)} drawn", flush=True)
+    counted: Counter[str] = Counter()
+    with chosen.rows.open("a", encoding="utf-8") as rows:
+        for change in sample:
+            row = tried(change, copy, reach.tests(change), python=chosen.python, seconds=chosen.seconds)
+            counted[row["outcome"]] += 1
+            rows.write(json.dumps(row) + "\n")
+            rows.flush()
+            if row["outcome"] != "killed":
+                print(f"{row['outcome']} {change.module}:{change.line} {row['why']}\n{row['diff']}", flush=True)
+    print(dict(counted), f"score {counted['killed'] / max(1, sum(counted.values())):.1%}")
+
+
+if __name__ == "__main__":
+    main()
