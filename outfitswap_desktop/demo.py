@@ -7,6 +7,7 @@ from typing import Any
 
 from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest
 from outfitswap_desktop.errors import Cancelled, NotAvailable, UsageProblem
+from outfitswap_desktop.paths import sample_photo
 from outfitswap_desktop.runner import Runner
 from outfitswap_desktop.safety.api import Cell
 
@@ -21,10 +22,8 @@ CONSENT = "licensed: NASA photograph, public domain"
 
 def demo_photo() -> Path:
     """The astronaut photo (512 x 512, public domain) inside the scikit-image package; raises NotAvailable."""
-    import skimage
-
-    path = Path(skimage.__file__).parent / "data" / "astronaut.png"
-    if not path.is_file():
+    path = sample_photo()
+    if path is None:
         raise NotAvailable(
             "The demo's photo is missing from the scikit-image package.",
             reason="demo_photo_missing",

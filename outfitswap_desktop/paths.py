@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -40,6 +41,30 @@ def _made(folder: Path) -> Path:
 def history_file() -> Path:
     """The SQLite file of the history."""
     return data_dir() / "history.db"
+
+
+def queue_file() -> Path:
+    """The SQLite file of the queue."""
+    return data_dir() / "queue.db"
+
+
+def project_file() -> Path:
+    """The SQLite file of the last open project."""
+    return data_dir() / "project.db"
+
+
+def sample_photo() -> Path | None:
+    """NASA's portrait of an astronaut (512 x 512, public domain) inside the scikit-image package; None when it is missing.
+
+    The package is not imported: the window shows the photo without loading it.
+    """
+    found = importlib.util.find_spec("skimage")
+    folders = found.submodule_search_locations if found is not None else None
+    for folder in folders or ():
+        path = Path(folder) / "data" / "astronaut.png"
+        if path.is_file():
+            return path
+    return None
 
 
 def results_dir() -> Path:

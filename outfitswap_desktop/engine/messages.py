@@ -49,6 +49,23 @@ class RefineMask:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadMask:
+    """A mask file for a photo of `shape` (H, W). Answer: MaskRefined with tool "file"."""
+
+    path: Path
+    shape: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WriteMask:
+    """Save `mask` (H, W) 0..255 as an 8-bit PNG; never over one of `forbid`. Answer: Path of the file."""
+
+    mask: Mask
+    target: Path
+    forbid: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CheckPrompt:
     """What the prompt policy says of a text; answered beside a running job. Answer: PromptChecked."""
 
@@ -67,8 +84,8 @@ class CompleteWord:
 class RunSwap:
     """One job through the runner. Answer: SwapDone.
 
-    `job` is the queue's id of it, kept in the history entry. `photo` are the bytes of a photo that came without a file (pasted),
-    `garment` the same; `mask` and `outline` (H, W) 0/255 take the place of the request's files.
+    `job` is the queue's id of it, kept in the history entry. `photo` are the bytes of a photo that came without a file
+    (pasted), `garment` the same; `mask` and `outline` (H, W) 0/255 take the place of the request's files.
     """
 
     request: SwapRequest
@@ -132,6 +149,8 @@ Request = (
     OpenPhoto
     | FindGarments
     | RefineMask
+    | ReadMask
+    | WriteMask
     | CheckPrompt
     | CompleteWord
     | RunSwap
@@ -194,10 +213,10 @@ class MaskRefined:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResultPicture:
-    """A picture that has passed the gates: the child sends it only from a ReleasedImage, or from a file of a released result
+    """A picture that has passed the gates, and nothing else: from a ReleasedImage, or from the file of one, hash unchanged.
 
-    whose hash still is the recorded one. `pixels` (H, W, 3) sRGB for the screen, read-only; `output` is its file, marks and all:
-    clipboard and drag-out hand out that file.
+    `pixels` (H, W, 3) sRGB for the screen, read-only; `output` is its file, marks and all: clipboard and drag-out hand out
+    that file.
     """
 
     pixels: RGB
