@@ -1,14 +1,15 @@
-"""Mutation score of `safety/`: a seeded sample of small changes to its code, each of which the tests should notice.
+"""Mutation score of `safety/`: a seeded sample of small changes to its code, each of which a test should notice.
 
-    git worktree add --detach COPY                  # files are changed there, one at a time, and put back
-    python -m coverage run --branch --source outfitswap_desktop/safety --context-file ...   (see `docs/benchmarks.md`)
+    git clone . COPY && cd COPY                     # files are changed here, one at a time, and put back
+    printf '[run]\\nbranch = True\\nsource = outfitswap_desktop/safety\\ndynamic_context = test_function\\n' > RC
+    PYTHONPATH=. python -m coverage run --rcfile RC --data-file DATA -m pytest tests/safety
     uv run --with cosmic-ray==8.7.0 --with coverage python -m tests.benchmarks.mutation COPY DATA [--number 300]
 
-The changes are cosmic-ray's (comparisons, numbers, and/or, not, True/False, arithmetic, handlers, loops) and two more: a `raise`
-taken out, a `return` that returns None. Annotations are left alone. Places are drawn at random, at least `--least` in every module,
-the rest in proportion to its size; one change is drawn for each place. DATA is a coverage file with a context per test: every change
-runs against the tests that reach its line, those named after its module first, until one fails. What no test noticed within the time
-counts as survived, whether or not a longer search would have found it.
+The changes are cosmic-ray's (comparisons, numbers, and/or, not, True/False, arithmetic, handlers, loops) and two more:
+a `raise` taken out, a `return` that returns None. Annotations are left alone. Places are drawn at random, at least
+`--least` in every module, the rest in proportion to its size; one change is drawn for each place. DATA says which test
+reaches which line: a change runs against the tests that reach it, those named after its module first, until one fails.
+What no test noticed within the time counts as survived, whether or not a longer search would have found it.
 """
 
 from __future__ import annotations
@@ -20,15 +21,24 @@ import random
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOM = "outfitswap_desktop/safety"
 LEFT_OUT = ("RemoveDecorator", "Variable", "NoOp")
 """Mutators that only break (decorators), that need arguments, or that change nothing."""
+
+CLOCKED = (
+    "test_it_is_quick",
+    "test_five_milliseconds_a_prompt",
+    "test_it_loads_and_reads_fast",
+    "test_opening_is_quick_and_light",
+)
+"""Tests that ask how long something takes: on a busy machine they would notice changes that they cannot see."""
 
 
 @dataclass(frozen=True)
@@ -129,21 +139,46 @@ def changes_of(copy: Path, module: str, known: dict[str, Any]) -> list[Change]:
     return found
 
 
-def drawn(changes: list[Change], number: int, least: int, seed: int) -> list[Change]:
-    """A sample: at least `least` places of every module, the rest in proportion to the places it has; one change per place."""
+def drawn(
+    copy: Path, changes: list[Change], known: dict[str, Any], *, number: int, least: int, seed: int
+) -> list[Change]:
+    """A sample: at least `least` places of every module, the rest in proportion to the places it has; one change per place.
+
+    A place where nothing compiles (cosmic-ray takes the star before keyword-only parameters for arithmetic) is passed over.
+    """
     chance = random.Random(seed)
     places: dict[str, dict[tuple[int, int, str], list[Change]]] = {}
     for change in changes:
         places.setdefault(change.module, {}).setdefault(change.place, []).append(change)
     total = sum(map(len, places.values()))
-    taken = []
+    taken: list[Change] = []
     for module in sorted(places):
-        mine = places[module]
-        share = max(least, round(number * len(mine) / total))
-        for place in chance.sample(sorted(mine), min(share, len(mine))):
-            taken.append(chance.choice(mine[place]))
+        share = max(least, round(number * len(places[module]) / total))
+        mine: list[Change] = []
+        for place in chance.sample(sorted(places[module]), len(places[module])):
+            if len(mine) == share:
+                break
+            change = chance.choice(places[module][place])
+            if compiles(copy, change, known):
+                mine.append(change)
+        taken += mine
     chance.shuffle(taken)
     return taken
+
+
+def compiles(copy: Path, change: Change, known: dict[str, Any]) -> bool:
+    """Whether the changed module is Python at all."""
+    from cosmic_ray.mutating import mutate_code
+
+    before = (copy / change.module).read_text("utf-8")
+    after = mutate_code(before, known[change.operator], change.occurrence)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            compile(after, change.module, "exec")
+    except SyntaxError:
+        return False
+    return bool(after != before)
 
 
 class Reach:
@@ -160,7 +195,9 @@ class Reach:
         for name in data.measured_files():
             lines = {}
             for line, contexts in data.contexts_by_lineno(name).items():
-                lines[line] = {node for one in contexts if one and (node := self._node(one))}
+                lines[line] = {
+                    node for one in contexts if one and not one.endswith(CLOCKED) and (node := self._node(one))
+                }
                 self._weight.update(lines[line])
             self._lines[ROOM + Path(name).as_posix().split(ROOM)[-1]] = lines
 
@@ -197,15 +234,35 @@ def tried(change: Change, copy: Path, tests: list[str], *, python: str, seconds:
     listed = copy / ".mutation-tests"
     listed.write_text("\n".join(tests), "utf-8")
     environment = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [python, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout", "60", "--no-header", "--tb=line"]
+    command = [
+        python,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--timeout",
+        "60",
+        "--no-header",
+        "--tb=line",
+    ]
     began = time.monotonic()
     try:
         path.write_text(after, "utf-8")
         ran = subprocess.run(
-            [*command, f"@{listed}"], cwd=copy, env=environment, capture_output=True, text=True, timeout=seconds
+            [*command, f"@{listed}"],
+            cwd=copy,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
         )
         outcome = {0: "survived", 1: "killed", 2: "killed"}.get(ran.returncode, "error")
-        why = next((line for line in ran.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), ran.stdout[-200:])
+        why = next(
+            (line for line in ran.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), ran.stdout[-200:]
+        )
     except subprocess.TimeoutExpired:
         outcome, why = "survived", "no test failed within the time"
     finally:
@@ -246,8 +303,11 @@ def main() -> None:
         modules = sorted(path.relative_to(copy).as_posix() for path in (copy / ROOM).rglob("*.py"))
         known = operators()
         changes = [change for module in modules if chosen.only in module for change in changes_of(copy, module, known)]
-        sample = drawn(changes, chosen.number, chosen.least, chosen.seed)
-        print(f"{len(changes)} changes, {len({(c.module, *c.place) for c in changes})} places, {len(sample)} drawn", flush=True)
+        sample = drawn(copy, changes, known, number=chosen.number, least=chosen.least, seed=chosen.seed)
+        print(
+            f"{len(changes)} changes, {len({(c.module, *c.place) for c in changes})} places, {len(sample)} drawn",
+            flush=True,
+        )
     counted: Counter[str] = Counter()
     with chosen.rows.open("a", encoding="utf-8") as rows:
         for change in sample:
