@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from outfitswap_desktop.core.job import CancelToken, SwapRequest
+from outfitswap_desktop.core.steps import Generated
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.errors import Cancelled, GateRefused, InputRefused, NobodyFound, UsageProblem
 from outfitswap_desktop.safety.gates import Judged
@@ -165,6 +166,28 @@ def test_a_refusal_leaves_nothing(history, astronaut_file, tmp_path, fake_runner
         run(runner, SwapRequest(photo=astronaut_file, output=tmp_path / "out.png", prompt="red shirt", **STATED))
     assert left_behind(tmp_path) == []
     assert history.count() == 0
+
+
+def test_the_generator_hears_which_colours_look_like_skin_and_the_outcome_what_was_moved(
+    fake_runner, astronaut_file, tmp_path
+):
+    runner, _, generator = fake_runner
+    heard = []
+
+    def generate(request, *, report, cancel):
+        heard.append(request.recolour)
+        return Generated(altered(request.image), composited=True, notes=("A colour was moved.",))
+
+    generator.generate = generate
+    outcome = run(runner, SwapRequest(photo=astronaut_file, output=tmp_path / "o.png", prompt="tan shirt", **STATED))
+    assert outcome.notes[-1] == "A colour was moved."
+    assert heard[0]((20, 40, 120)) == (20, 40, 120)
+    assert "A colour was moved." in outcome.receipt.read_text(encoding="utf-8")
+    run(
+        runner,
+        SwapRequest(photo=astronaut_file, output=tmp_path / "p.png", prompt="tan coat", zone=Zone.OUTER, **STATED),
+    )
+    assert heard[1] is None, "a coat over other clothes may have any colour"
 
 
 def test_a_drawn_mask_works_when_nobody_is_found(fake_runner, astronaut_file, tmp_path):

@@ -11,7 +11,6 @@ from outfitswap_desktop.core.job import CancelToken
 from outfitswap_desktop.core.regions import BodyAxis, Segmentation
 from outfitswap_desktop.core.zones import Zone
 
-
 Recolour = Callable[[tuple[int, int, int]], tuple[int, int, int]]
 """From an sRGB colour (0..255) that is asked for to the one to paint: itself unless something speaks against it."""
 

@@ -2,7 +2,8 @@
 
     OUTFITSWAP_TEST_PHOTOS=folder[:folder] python -m tests.benchmarks.output_gate [--prompts N] [--time]
 
-No nudity is looked at here: recall stays unmeasured. Refusals are printed with gate and reason, and the apparent ages.
+No nudity is looked at here: recall stays unmeasured. Refusals are printed with gate and reason; the age gate has its own
+benchmark (tests.benchmarks.age).
 """
 
 import os
@@ -11,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -83,8 +84,7 @@ class Tally:
     refused: Counter = field(default_factory=Counter)
     sources: int = 0
     sources_refused: Counter = field(default_factory=Counter)
-    ages: dict[str, str] = field(default_factory=dict)
-    seconds: list[float] = field(default_factory=list)
+    moved: int = 0
 
 
 def swap_all(name: str, file: bytes, kernel: SafetyKernel, steps: Steps, *, prompts: int, tally: Tally) -> None:
@@ -108,7 +108,8 @@ def one(title, source, prompt, zone, *, kernel, steps, tally) -> None:
     def approve(planned):
         plan = kernel.check_plan(checked, planned.alpha, zone=planned.zone, found=planned.segmentation, keeps_cut=True)
         plans.append(plan)
-        return planned
+        alpha = np.where(plan.mask > 0, planned.alpha, 0).astype(np.uint8)
+        return replace(planned, alpha=alpha, recolour=plan.recolour)
 
     tally.swaps += 1
     try:
@@ -121,11 +122,8 @@ def one(title, source, prompt, zone, *, kernel, steps, tally) -> None:
             report=lambda _: None,
             cancel=CancelToken(),
         )
-        mask = np.minimum(result.mask, plans[0].mask)
-        image = np.where(mask[..., None] > 0, result.image, source.pixels)
-        began = time.perf_counter()
-        kernel.release(RawOutput(image, mask, plans[0]))
-        tally.seconds.append(time.perf_counter() - began)
+        tally.moved += any("moved away from the skin's" in note for note in result.notes)
+        kernel.release(RawOutput(result.image, result.mask, plans[0]))
     except GateRefused as refused:
         tally.refused[refused.reason] += 1
         scores = getattr(getattr(refused, "verdict", None), "scores", {})
@@ -133,13 +131,6 @@ def one(title, source, prompt, zone, *, kernel, steps, tally) -> None:
     except KnownError as problem:
         tally.swaps -= 1
         print(f"{title}: not counted, {problem.reason}", flush=True)
-    for verdict in plans[0].verdicts if plans else ():
-        if verdict.gate == "apparent_age":
-            scores = verdict.scores
-            said = (
-                f"{scores['age_median']:.0f} years, P(<18) {scores['age_minor']:.2f}" if "age_median" in scores else "?"
-            )
-            tally.ages[title.split(",")[0]] = said
 
 
 def time_the_gate() -> None:
@@ -183,8 +174,7 @@ def main() -> None:
     print(f"\nphotos refused: {sum(tally.sources_refused.values())} of {tally.sources} {dict(tally.sources_refused)}")
     refused = sum(tally.refused.values())
     print(f"swaps refused: {refused} of {tally.swaps} ({refused / max(1, tally.swaps):.1%}) {dict(tally.refused)}")
-    for name, age in tally.ages.items():
-        print(f"apparent age of {name}: {age}")
+    print(f"colours moved away from the skin's: {tally.moved}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from outfitswap_desktop.core.job import CancelToken
 from outfitswap_desktop.core.steps import Generated, GenerationRequest, Generator
 from outfitswap_desktop.core.zones import Zone
-from outfitswap_desktop.embedded.fabric.generator import FabricGenerator
+from outfitswap_desktop.embedded.fabric.generator import MOVED, FabricGenerator
 from outfitswap_desktop.errors import Cancelled, InputRefused
 
 from .test_render import AXES, inner, shirt
@@ -52,6 +52,24 @@ def test_same_request_same_bytes() -> None:
     first, second = (generate(request("floral cotton dress", seed=7)) for _ in range(2))
     assert np.array_equal(first.image, second.image)
     assert first.plan == second.plan
+
+
+def test_colours_that_may_not_be_painted_are_moved_and_it_is_said() -> None:
+    moved = generate(request("#8a2be2 and #202020 striped cotton", recolour=lambda one: (one[0], one[1], 40)))
+    assert moved.plan["colours"] == ("#8a2b28", "#202028")
+    assert moved.notes == (MOVED,)
+    assert "skin" in MOVED
+    kept = generate(request("navy cotton shirt", recolour=lambda one: one))
+    plain = generate(request("navy cotton shirt"))
+    assert kept.notes == plain.notes == ()
+    assert np.array_equal(kept.image, plain.image)
+
+
+def test_a_pictures_cloth_keeps_its_colours() -> None:
+    swatch = np.full((200, 200, 3), (180, 120, 85), np.uint8)
+    made = generate(request("", garment=swatch, recolour=lambda _: (0, 0, 255)))
+    assert made.plan["colours"] == ("#b47855",)
+    assert made.notes == ()
 
 
 def test_a_hex_colour_arrives() -> None:

@@ -225,6 +225,7 @@ def test_a_word_alone_makes_no_coat_of_a_shirt(prompt, zone, worn, keeps_cut, lo
     found = person((96, 128), zone=worn)
     plan = planned(kernel, source, prompt=prompt, zone=zone, found=found, keeps_cut=keeps_cut)
     assert plan.loose is loose
+    assert (plan.recolour is None) is loose
 
 
 @pytest.mark.slow

@@ -46,7 +46,7 @@ class FabricGenerator:
             raise InputRefused("There is nothing to change under the mask.", reason="empty_mask")
         cancel.check()
         asked = understood(request.prompt, request.garment, zone=request.zone)
-        design = _recoloured(asked, request.recolour)
+        design = _recoloured(asked, request.recolour if request.garment is None else None)
         report(0.05)
         cancel.check()
         scene = render.read_scene(request.image, request.alpha, request.axes, request.zone)
@@ -92,8 +92,8 @@ def understood(prompt: str, garment: RGB | None, *, zone: Zone) -> Design:
 
 
 def _recoloured(design: Design, recolour: Recolour | None) -> Design:
-    """The design with colours that may be painted; a picture's cloth has the colours that it has."""
-    if recolour is None or design.swatch is not None:
+    """The design in colours that may be painted. A picture's cloth has the colours that it has: none is given for it."""
+    if recolour is None:
         return design
     return replace(design, colours=tuple(recolour(colour) for colour in design.colours))
 

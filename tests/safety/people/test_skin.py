@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from outfitswap_desktop.safety.people import cloth, skin
-from outfitswap_desktop.safety.people.cloth import ClothColour, away_from_skin, cloth_colour
+from outfitswap_desktop.safety.people.cloth import ClothColour, away_from_skin, cloth_colour, painted_apart
 from outfitswap_desktop.safety.people.colour import chromaticity, ciede2000, lab_of
 from outfitswap_desktop.safety.people.skin import SkinModel, near
 
@@ -230,6 +230,10 @@ def test_a_colour_is_shifted_just_far_enough(colour):
     assert near(away, model) >= skin.NEAR
     difference = float(ciede2000(lab_of(np.array([[away]]))[0, 0], lab_of(np.array([[colour]]))[0, 0]))
     assert 2 < difference < 22
+    for light in cloth.LIGHTS:
+        lit_cloth = np.clip(255 * (np.array(away) / 255) ** cloth.GAMMA * light, 0, None)
+        shown = np.clip(255 * (lit_cloth / 255) ** (1 / cloth.GAMMA), 0, 255).round().astype(np.uint8)
+        assert float(model.likelihood(shown[None, None])[0, 0]) < cloth.UNLIKE
 
 
 def test_a_colour_far_from_skin_stays():
@@ -247,6 +251,22 @@ def test_a_skin_of_all_colours_leaves_none(monkeypatch):
     monkeypatch.setattr(SkinModel, "nearest", lambda self, lab: np.zeros(lab.shape[:-1], np.float32))
     with pytest.raises(ValueError, match="far enough"):
         away_from_skin(MIDDLE, SkinModel.generic())
+    assert painted_apart(MIDDLE, SkinModel.generic()) == MIDDLE
+
+
+def test_what_is_painted_is_moved_only_where_it_would_look_like_skin():
+    model = SkinModel.learn(lit(MIDDLE))
+    assert painted_apart(MIDDLE, model) == away_from_skin(MIDDLE, model) != MIDDLE
+    assert painted_apart((20, 40, 120), model) == (20, 40, 120)
+
+
+def test_a_colour_that_only_its_shadows_make_like_skin_is_moved_too():
+    """Bright orange is far from this skin, and its folds are not."""
+    assert (cloth.LIGHTS, cloth.UNLIKE, cloth.GAMMA) == ((0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.4), 0.2, 2.2)
+    model = SkinModel.learn(lit(DARK))
+    bright = tuple(int(level) for level in np.minimum(255, np.array(DARK) * 1.75))
+    assert near(bright, model) >= skin.NEAR
+    assert away_from_skin(bright, model) != bright
 
 
 def test_the_astronauts_skin(astronaut):
