@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -162,8 +161,7 @@ def _clusters(text: str) -> Iterator[tuple[int, int]]:
         if not glyphs.joins_previous(text[index]):
             yield start, index
             start = index
-    if text:
-        yield start, len(text)
+    yield start, len(text)
 
 
 def _stands_for_letter(text: str, index: int, *, leet: dict[str, str]) -> bool:
@@ -279,8 +277,3 @@ def _decoded(text: str) -> str:
     """HTML entities, percent signs and backslash escapes read as the characters they stand for."""
     decoded = unquote(html.unescape(text))
     return glyphs.ESCAPE.sub(lambda found: chr(int(found.group(1) or found.group(2), 16)), decoded)
-
-
-def is_word_char(char: str) -> bool:
-    """Whether a folded character belongs to a word."""
-    return unicodedata.category(char)[0] in "LN" or glyphs.is_kept_mark(char)

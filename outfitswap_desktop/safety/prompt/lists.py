@@ -271,7 +271,8 @@ def _made_keys(phrase: str, language: str) -> Iterator[tuple[str, bool, bool]]:
         right = False
     elif text.isascii() and len(text) < _SHORT - 1 and _FOREIGN.search(bare):
         return
-    if text:
-        yield text, left, right
+    if not text:
+        raise broken(f"{language}.txt", f"nothing is left of {phrase!r} when it is compared")
+    yield text, left, right
     if language == ENGLISH and right and text[-1].isalpha():
         yield text + ("es" if text.endswith(("s", "x", "z", "ch", "sh")) else "s"), left, right

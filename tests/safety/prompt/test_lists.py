@@ -1,0 +1,58 @@
+"""What the deny lists' files are read into: names in names, keys of short foreign words, entries of which nothing is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from outfitswap_desktop.errors import NotAvailable
+from outfitswap_desktop.safety.prompt import glyphs, lists
+from outfitswap_desktop.safety.prompt.answer import DENIED
+
+GOOD = "\n".join(f"[{category}]\nword{number}" for number, category in enumerate(DENIED))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An own resources folder with a small list in it."""
+    monkeypatch.setattr(lists, "resources_dir", lambda: tmp_path)
+    made = tmp_path / lists.FOLDER
+    made.mkdir(parents=True)
+    (made / "en.txt").write_text(GOOD, encoding="utf-8")
+    return made
+
+
+def keys(phrase: str, language: str = "de") -> list[tuple[str, bool, bool]]:
+    return list(lists._made_keys(phrase, language))
+
+
+def test_a_name_may_be_used_in_the_next(folder: Path) -> None:
+    (folder / "de.txt").write_text("[=x]\na b, c\n[=y]\n$x, d\n[nudity]\n$y e\n", encoding="utf-8")
+    assert {"a b e", "c e", "d e"} <= {key.text for key in lists.read().keys.values()}
+
+
+def test_a_file_of_comments_alone_says_nothing(folder: Path) -> None:
+    (folder / "de.txt").write_text("# nothing yet\n\n", encoding="utf-8")
+    assert len(lists.read().terms) == len(DENIED)
+
+
+def test_short_foreign_words_that_look_latin_are_no_keys() -> None:
+    """They would be found in every other English word."""
+    assert keys("ма", "ru") == []
+    assert keys("сор", "ru") == [("cop", True, True)]
+    assert keys("ma") == [("ma", True, True)]
+
+
+def test_an_entry_of_which_nothing_is_left_is_an_error(folder: Path) -> None:
+    """Not an entry that is passed over in silence: whoever wrote it meant it to be refused."""
+    for language in ("de", "en"):
+        (folder / f"{language}.txt").write_text(GOOD + "\n[nudity]\n…\n", encoding="utf-8")
+        with pytest.raises(NotAvailable, match="cannot be used"):
+            lists.read()
+
+
+def test_a_letter_of_another_script_that_looks_like_a_stroke_is_itself() -> None:
+    assert glyphs.lookalike("\u16c1") == "\u16c1"
+    assert glyphs.lookalike("\u2d4f") == "l"
+    assert glyphs.lookalike("ab") == "ab"
