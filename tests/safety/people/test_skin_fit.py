@@ -1,0 +1,49 @@
+"""The robust line through skin: what it is found to be, and where it stops."""
+
+import numpy as np
+import pytest
+
+from outfitswap_desktop.safety.people import skin
+
+
+def samples(*, middle=60.0, centre=(0.2, 0.25), slope=(0.001, -0.001), n=400, noise=0.01, seed=0):
+    """Lightness, u and v (n, 3) on a line, with a little noise."""
+    rng = np.random.default_rng(seed)
+    light = rng.uniform(middle - 20, middle + 20, n)
+    tone = np.array(centre) + (light - middle)[:, None] * np.array(slope) + rng.normal(0, noise, (n, 2))
+    return np.column_stack([light, tone]).astype(np.float32)
+
+
+def test_the_line_is_found():
+    fit = skin._fitted(samples(), least=0.5)
+    assert fit.tone.middle == pytest.approx(60, abs=4)
+    assert fit.tone.centre == pytest.approx((0.2, 0.25), abs=0.004)
+    assert fit.tone.slope == pytest.approx((0.001, -0.001), abs=1e-4)
+    assert fit.pixels > 0.9 * 400
+
+
+def test_what_lies_off_the_line_is_left_out():
+    off = samples(centre=(0.35, 0.12), n=120, seed=1)
+    fit = skin._fitted(np.concatenate([samples(), off]), least=0.5)
+    assert fit.tone.centre == pytest.approx((0.2, 0.25), abs=0.006)
+    assert 360 < fit.pixels <= 400
+
+
+def test_where_nothing_lies_near_the_middle_the_first_guess_stays():
+    """Two tones far apart, half of the pixels each: between them, where the median lies, is nobody."""
+    two = np.concatenate([samples(centre=c, slope=(0, 0), n=100, noise=0.001) for c in ((0.2, 0.08), (0.2, 0.34))])
+    fit = skin._fitted(two, least=0.5)
+    assert fit.pixels == 200
+    assert fit.tone.centre == pytest.approx((0.2, 0.21), abs=0.01)
+    assert fit.tone.slope == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("n", "found"), [(skin.LEAST_PIXELS - 1, False), (skin.LEAST_PIXELS, True)])
+def test_too_few_pixels_make_no_line(n, found):
+    assert (skin._fitted(samples(n=n), least=0.0) is not None) == found
+
+
+def test_a_share_must_look_like_skin():
+    blue = samples(centre=(-0.2, -0.2), n=300)
+    assert skin._fitted(np.concatenate([samples(n=100), blue]), least=0.26) is None
+    assert skin._fitted(np.concatenate([samples(n=100), blue]), least=0.25) is not None
