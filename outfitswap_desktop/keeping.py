@@ -14,6 +14,7 @@ from outfitswap_desktop.safety.api import archive_place, erase_records, list_rec
 from outfitswap_desktop.store.entry import Entry
 from outfitswap_desktop.store.export import write_archive
 from outfitswap_desktop.store.history import History
+from outfitswap_desktop.store.selection import Filter
 
 MOST_LISTED: Final = 20
 
@@ -48,7 +49,7 @@ def plan_erasure(history: History, *, entries: tuple[int, ...] | None, files: bo
     if entries is not None and everything:
         raise UsageProblem("--entries and --everything exclude each other.", reason="usage", hint="Choose one.")
     if entries is None:
-        found = tuple(entry for page in history.pages() for entry in page)
+        found = tuple(entry for page in history.pages(where=Filter(trashed=None)) for entry in page)
     else:
         looked_up = {number: history.get(number) for number in entries}
         missing = [str(number) for number, entry in looked_up.items() if entry is None]

@@ -48,7 +48,10 @@ class FileActions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a runner records of one finished job. `receipt` is the JSON document; `photo` None when it came as bytes."""
+    """What a runner records of one finished job. `receipt` is the JSON document; `photo` None when it came as bytes.
+
+    `job` is the queue's id of it, None for a job that came from no queue.
+    """
 
     photo: Path | None
     photo_sha256: str
@@ -60,11 +63,16 @@ class Record:
     receipt: Mapping[str, Any] = field(default_factory=dict)
     batch: str | None = None
     outfit: str | None = None
+    job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row of the history. `created` is UTC; paths are absolute; `receipt_json` is the receipt as text."""
+    """One row of the history. `created` is UTC; paths are absolute; `receipt_json` is the receipt as text.
+
+    `job` is the queue's id; `trashed` since when it lies in the trash (UTC), else None; `parent` the entry whose result was the
+    photo of this one (it may have been erased since), `root` the SHA-256 of the photo at the beginning of that line.
+    """
 
     id: int
     created: datetime
@@ -86,6 +94,12 @@ class Entry:
     receipt_json: str
     batch: str | None
     outfit: str | None
+    job: str | None = None
+    starred: bool = False
+    trashed: datetime | None = None
+    parent: int | None = None
+    root: str = ""
+    tags: tuple[str, ...] = ()
 
     @property
     def receipt(self) -> dict[str, Any]:
@@ -111,7 +125,8 @@ def entry_values(entry: Entry) -> dict[str, Any]:
     values = asdict(entry)
     del values["receipt_json"]
     paths = {name: str(value) for name, value in values.items() if isinstance(value, Path)}
-    return values | paths | {"created": entry.created.isoformat()}
+    trashed = entry.trashed.isoformat() if entry.trashed is not None else None
+    return values | paths | {"created": entry.created.isoformat(), "trashed": trashed, "tags": list(entry.tags)}
 
 
 def stored_path(path: Path | None) -> str | bytes | None:

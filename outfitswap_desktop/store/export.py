@@ -11,6 +11,7 @@ from typing import Any, Final
 from outfitswap_desktop.paths import resource
 from outfitswap_desktop.store.entry import Entry, entry_values
 from outfitswap_desktop.store.history import History
+from outfitswap_desktop.store.selection import Filter
 
 SCHEMA: Final = 1
 
@@ -24,7 +25,7 @@ def write_archive(history: History, target: Path) -> dict[str, int]:
     entries: list[dict[str, Any]] = []
     with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr("README.md", resource("texts/export-readme.md").read_text(encoding="utf-8"))
-        for page in history.pages():
+        for page in history.pages(where=Filter(trashed=None)):
             for entry in page:
                 entries.append(_add(archive, history, entry, counts))
         counts["entries"] = len(entries)

@@ -8,9 +8,12 @@
     history.finish(entry_id)
     history.abandon(entry_id, writing)                      # instead of finish, on refusal, cancel or failure, at any point
     with history.watching([planned], writing): ...          # for files that make no entry: stage and publish inside
-    history.list(before=None, limit=60, text="", batch=None) -> tuple[Entry, ...]   # newest first
-    history.get(id) -> Entry | None;  history.count(text="") -> int;  history.thumbnail(id) -> bytes | None
+    history.list(before=None, limit=60, where=Filter(text="", starred=True, ...)) -> tuple[Entry, ...]   # newest first
+    history.get(id) -> Entry | None;  history.count(where=Filter()) -> int;  history.thumbnail(id) -> bytes | None
     history.latest_for(output) -> Entry | None              # the entry whose output is that file now
+    history.by_job(job) -> Entry | None                     # the entry that a job of the queue has made
+    history.star(ids, on); set_tags(id, names); tag(ids, add=, remove=); all_tags() -> ((name, count), ...)
+    history.trash(ids); restore(ids)                        # the trash hides entries, and touches no file
 
 One History belongs to one thread; any number of processes may have the same file open. Ids grow with time.
 """
@@ -19,13 +22,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
 from outfitswap_desktop.errors import UsageProblem
-from outfitswap_desktop.store import erasing, journal
+from outfitswap_desktop.store import erasing, journal, tags
 from outfitswap_desktop.store.database import explained, immediate, move_aside, open_database
 from outfitswap_desktop.store.entry import (
     Entry,
@@ -42,14 +47,15 @@ from outfitswap_desktop.store.entry import (
 )
 from outfitswap_desktop.store.migrations import HISTORY, THUMBNAILS
 from outfitswap_desktop.store.owner import Owner, is_alive, this_process
+from outfitswap_desktop.store.selection import LARGEST_ID, Filter, select
 
 THUMBNAILS_FILE: Final = "thumbs.db"
 LARGEST_PAGE: Final = 500
-LARGEST_ID: Final = 2**63 - 1
-_COLUMNS: Final = (
+_WRITTEN: Final = (
     "id, created, state, replaced_by, photo, photo_sha256, prompt, zone, engine, segmenter, output, output_sha256, "
-    "mask, mask_sha256, receipt_file, receipt_sha256, seed, receipt, batch, outfit"
+    "mask, mask_sha256, receipt_file, receipt_sha256, seed, receipt, batch, outfit, job, parent, root"
 )
+_READ: Final = f"{_WRITTEN}, starred, trashed, tag_words"
 
 
 class History:
@@ -194,57 +200,108 @@ class History:
             json.dumps(dict(record.receipt), sort_keys=True, allow_nan=False),
             record.batch,
             record.outfit,
+            record.job,
+            _made_before(connection, record.photo_sha256, entry_id),
+            _root_of(record),
         )
         marks = ", ".join("?" * len(values))
-        connection.execute(f"INSERT INTO entries ({_COLUMNS}) VALUES ({marks})", values)
+        connection.execute(f"INSERT INTO entries ({_WRITTEN}) VALUES ({marks})", values)
 
-    def erase(self, ids: Sequence[int] | None) -> tuple[int, int]:
-        """Take entries (None: all) out for good, with thumbnails, search index and WAL; returns how many of each there were.
+    def erase(self, ids: Sequence[int] | None, *, for_good: bool = True) -> tuple[int, int]:
+        """Take entries (None: all) out, with thumbnails, tags and search index; returns how many rows of each there were.
 
-        Files that the entries name are not touched. Raises NotAvailable ("history_busy") when another program is writing.
+        `for_good` writes the files anew, so that nothing is left in them or in the WAL; without it only the freed pages are
+        overwritten, which is quick. Files that the entries name are not touched. Raises NotAvailable ("history_busy") when
+        another program is writing.
         """
         with explained(self._thumbs_path):
             thumbnails = erasing.delete_rows(self._thumbs.conn, "thumbnails", ids)
-            erasing.forget(self._thumbs.conn)
+            if for_good:
+                erasing.forget(self._thumbs.conn)
         with explained(self.path):
             entries = erasing.delete_rows(self._db.conn, "entries", ids, keep="state = 'publishing'")
-            erasing.forget(self._db.conn, search_index="entries_text")
+            with immediate(self._db.conn):
+                tags.drop_unused(self._db.conn)
+            if for_good:
+                erasing.forget(self._db.conn, search_index="entries_text")
         return entries, thumbnails
+
+    # Stars, tags, trash
+
+    def star(self, ids: Sequence[int], on: bool = True) -> None:
+        """Mark entries with a star, or take it away."""
+        with self._write() as connection:
+            connection.executemany(
+                "UPDATE entries SET starred = ? WHERE id = ? AND starred <> ?", [(on, number, on) for number in ids]
+            )
+
+    def set_tags(self, entry_id: int, names: Sequence[str]) -> None:
+        """Let an entry have exactly these tags; names that differ only in case are one.
+
+        Raises UsageProblem ("too_many_tags").
+        """
+        with self._write() as connection:
+            tags.set_all(connection, entry_id, names)
+
+    def tag(self, ids: Sequence[int], *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
+        """Give tags to entries and take tags from them. Raises UsageProblem ("too_many_tags"), and then nothing is changed."""
+        with self._write() as connection:
+            tags.change(connection, ids, add=add, remove=remove)
+
+    def all_tags(self) -> tuple[tuple[str, int], ...]:
+        """Every tag with the number of entries outside the trash that have it, by name."""
+        with explained(self.path):
+            return tags.counts(self._db.conn)
+
+    def trash(self, ids: Sequence[int]) -> None:
+        """Put entries into the trash: they no longer show; their files stay where they are."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        with self._write() as connection:
+            connection.executemany(
+                "UPDATE entries SET trashed = ? WHERE id = ? AND trashed IS NULL", [(now, number) for number in ids]
+            )
+
+    def restore(self, ids: Sequence[int]) -> None:
+        """Take entries out of the trash."""
+        with self._write() as connection:
+            connection.executemany(
+                "UPDATE entries SET trashed = NULL WHERE id = ? AND trashed IS NOT NULL", [(number,) for number in ids]
+            )
 
     # Reading
 
     def list(
-        self, *, before: int | None = None, limit: int = 60, text: str = "", batch: str | None = None
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 60,
+        text: str = "",
+        batch: str | None = None,
+        where: Filter | None = None,
     ) -> tuple[Entry, ...]:
-        """A page of entries, newest first: those with an id under `before`, whose prompts hold every word of `text`.
+        """A page of entries, newest first: those with an id under `before` that `where` means. `limit` 1..500.
 
-        Words match from their beginnings ("vel" finds "velvet"); anything may be typed. `limit` 1..500.
+        Words match from their beginnings ("vel" finds "velvet"); anything may be typed. `text` and `batch` are short for a
+        filter with only those.
         """
         if not 1 <= limit <= LARGEST_PAGE:
             raise UsageProblem(f"A page has 1 to {LARGEST_PAGE} entries.", reason="bad_limit")
-        source, where, values = _selection(text)
-        if source is None:
-            return ()
-        if before is not None:
-            where.append(f"{source}.{'rowid' if source == 'entries_text' else 'id'} < ?")
-            values.append(max(0, min(before, LARGEST_ID)))
-        if batch is not None:
-            where.append("entries.batch = ?")
-            values.append(batch)
-        order = "entries_text.rowid" if source == "entries_text" else "entries.id"
-        columns = ", ".join(f"entries.{name.strip()}" for name in _COLUMNS.split(","))
-        joined = (
-            "entries_text JOIN entries ON entries.id = entries_text.rowid" if source == "entries_text" else "entries"
-        )
-        query = f"SELECT {columns} FROM {joined} WHERE {' AND '.join(where)} ORDER BY {order} DESC LIMIT ?"
         with explained(self.path):
-            rows = self._db.conn.execute(query, (*values, limit)).fetchall()
-        return tuple(_entry(row) for row in rows)
+            chosen = select(self._db.conn, _filter(where, text, batch))
+            if chosen is None:
+                return ()
+            chosen = chosen.before(before)
+            columns = ", ".join(f"entries.{name.strip()}" for name in _READ.split(","))
+            query = f"SELECT {columns} {chosen.ending()} ORDER BY {chosen.id} DESC LIMIT ?"
+            rows = self._db.conn.execute(query, (*chosen.values, limit)).fetchall()
+            return self._entries(rows)
 
-    def pages(self, *, size: int = 200, text: str = "", batch: str | None = None) -> Iterator[tuple[Entry, ...]]:
+    def pages(
+        self, *, size: int = 200, text: str = "", batch: str | None = None, where: Filter | None = None
+    ) -> Iterator[tuple[Entry, ...]]:
         """All pages of `list`, newest first."""
         before: int | None = None
-        while page := self.list(before=before, limit=size, text=text, batch=batch):
+        while page := self.list(before=before, limit=size, text=text, batch=batch, where=where):
             yield page
             before = page[-1].id
 
@@ -259,16 +316,24 @@ class History:
         whole = output.parent.resolve() / output.name
         return self._one("output = ? AND state = 'done'", stored_path(whole))
 
-    def count(self, *, text: str = "") -> int:
-        """How many entries there are, or how many match `text`."""
-        source, where, values = _selection(text)
-        if source is None:
-            return 0
-        joined = (
-            "entries_text JOIN entries ON entries.id = entries_text.rowid" if source == "entries_text" else "entries"
-        )
+    def by_job(self, job: str) -> Entry | None:
+        """The entry that a job of the queue has made (the newest, in the trash or not), or None."""
+        return self._one("job = ? AND state <> 'publishing'", job)
+
+    def children(self, entry_id: int) -> tuple[Entry, ...]:
+        """The entries that were made from the result of this one, newest first."""
+        query = f"SELECT {_READ} FROM entries WHERE parent = ? AND state <> 'publishing' ORDER BY id DESC LIMIT ?"
         with explained(self.path):
-            row = self._db.conn.execute(f"SELECT count(*) FROM {joined} WHERE {' AND '.join(where)}", values).fetchone()
+            return self._entries(self._db.conn.execute(query, (entry_id, LARGEST_PAGE)).fetchall())
+
+    def count(self, *, text: str = "", where: Filter | None = None, most: int = LARGEST_ID) -> int:
+        """How many entries `where` means, outside the trash if it does not say otherwise; counting ends at `most`."""
+        with explained(self.path):
+            chosen = select(self._db.conn, _filter(where, text, None))
+            if chosen is None:
+                return 0
+            query = f"SELECT count(*) FROM (SELECT 1 {chosen.ending()} LIMIT ?)"
+            row = self._db.conn.execute(query, (*chosen.values, most)).fetchone()
         return int(row[0])
 
     def thumbnail(self, entry_id: int) -> bytes | None:
@@ -278,10 +343,14 @@ class History:
         return None if row is None else bytes(row[0])
 
     def _one(self, where: str, value: Any) -> Entry | None:
-        query = f"SELECT {_COLUMNS} FROM entries WHERE {where} ORDER BY id DESC LIMIT 1"
+        query = f"SELECT {_READ} FROM entries WHERE {where} ORDER BY id DESC LIMIT 1"
         with explained(self.path):
-            row = self._db.conn.execute(query, (value,)).fetchone()
-        return None if row is None else _entry(row)
+            found = self._entries(self._db.conn.execute(query, (value,)).fetchall())
+        return found[0] if found else None
+
+    def _entries(self, rows: Sequence[Sequence[Any]]) -> tuple[Entry, ...]:
+        known = tags.names(self._db.conn, (str(row[25]) for row in rows))
+        return tuple(_entry(row, known) for row in rows)
 
     @contextmanager
     def _write(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
@@ -293,23 +362,30 @@ class History:
         return self.path.with_name(THUMBNAILS_FILE)
 
 
-def _selection(text: str) -> tuple[str | None, list[str], list[Any]]:
-    """Table to read from, conditions and values for a search; no table when `text` holds nothing to search for."""
-    if not text.strip():
-        return "entries", ["entries.state <> 'publishing'"], []
-    query = search_query(text)
-    if not query:
-        return None, [], []
-    return "entries_text", ["entries_text MATCH ?", "entries.state <> 'publishing'"], [query]
+def _filter(where: Filter | None, text: str, batch: str | None) -> Filter:
+    wanted = where if where is not None else Filter()
+    if text:
+        wanted = replace(wanted, text=text)
+    return replace(wanted, batch=batch) if batch is not None else wanted
 
 
-def search_query(text: str) -> str:
-    """What a user typed as an FTS5 query: every word quoted and taken as a beginning; "" when there is no word in it."""
-    words = [word for word in stored_text(text).split() if any(c.isalnum() for c in word)]
-    return " ".join('"' + word.replace('"', '""') + '"*' for word in words)
+def _made_before(connection: sqlite3.Connection, photo_sha256: str, entry_id: int) -> int | None:
+    """The newest entry whose result is that very file, None when the photo is no result."""
+    row = connection.execute(
+        "SELECT max(id) FROM entries WHERE output_sha256 = ? AND id < ? AND state <> 'publishing'",
+        (photo_sha256, entry_id),
+    ).fetchone()
+    return row[0] if row is None or row[0] is None else int(row[0])
 
 
-def _entry(row: Sequence[Any]) -> Entry:
+def _root_of(record: Record) -> str | None:
+    """The SHA-256 of the photo at the beginning, None when it is the record's own photo."""
+    safety = record.receipt.get("safety")
+    root = safety.get("root_sha256") if isinstance(safety, Mapping) else None
+    return root if isinstance(root, str) and root != record.photo_sha256 else None
+
+
+def _entry(row: Sequence[Any], tag_names: Mapping[str, str]) -> Entry:
     output = read_path(row[10])
     assert output is not None
     return Entry(
@@ -333,4 +409,10 @@ def _entry(row: Sequence[Any]) -> Entry:
         receipt_json=row[17],
         batch=row[18],
         outfit=row[19],
+        job=row[20],
+        parent=row[21],
+        root=row[22] or row[5],
+        starred=bool(row[23]),
+        trashed=read_moment(row[24]) if row[24] is not None else None,
+        tags=tuple(sorted((tag_names[word] for word in str(row[25]).split() if word in tag_names), key=str.casefold)),
     )

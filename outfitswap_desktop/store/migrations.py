@@ -79,6 +79,95 @@ _HISTORY_1 = (
     """,
 )
 
+_FACET: Final = "char(57344)"
+"""Begins every word of `facets`: U+E000 is in the tokenizer's alphabet and on nobody's keyboard, so no search meets one."""
+
+_HISTORY_2 = (
+    "DROP TRIGGER entries_added",
+    "DROP TRIGGER entries_removed",
+    "DROP TRIGGER entries_reworded",
+    "DROP TABLE entries_text",
+    "ALTER TABLE entries ADD COLUMN job TEXT",
+    "ALTER TABLE entries ADD COLUMN starred INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE entries ADD COLUMN trashed TEXT",
+    "ALTER TABLE entries ADD COLUMN parent INTEGER",
+    "ALTER TABLE entries ADD COLUMN root TEXT",
+    "ALTER TABLE entries ADD COLUMN tag_words TEXT NOT NULL DEFAULT ''",
+    """
+    ALTER TABLE entries ADD COLUMN photo_name TEXT GENERATED ALWAYS AS (
+        CASE typeof(photo) WHEN 'text' THEN substr(
+            replace(photo, '\\', '/'), length(rtrim(replace(photo, '\\', '/'), replace(replace(photo, '\\', '/'), '/', ''))) + 1
+        ) ELSE '' END
+    ) VIRTUAL
+    """,
+    f"""
+    ALTER TABLE entries ADD COLUMN facets TEXT GENERATED ALWAYS AS (
+        {_FACET} || 'z' || lower(hex(zone)) || ' ' || {_FACET} || 'e' || lower(hex(engine))
+        || ' ' || {_FACET} || 'r' || coalesce(root, photo_sha256)
+        || CASE WHEN batch IS NOT NULL THEN ' ' || {_FACET} || 'b' || lower(hex(batch)) ELSE '' END
+        || CASE WHEN starred THEN ' ' || {_FACET} || 'star' ELSE '' END
+        || CASE WHEN trashed IS NOT NULL THEN ' ' || {_FACET} || 'trash' ELSE '' END
+        || ' ' || tag_words
+    ) VIRTUAL
+    """,
+    """
+    CREATE TABLE tags (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, folded TEXT NOT NULL UNIQUE)
+    """,
+    """
+    CREATE TABLE entry_tags (
+        entry_id INTEGER NOT NULL REFERENCES entries (id) ON DELETE CASCADE,
+        tag_id INTEGER NOT NULL REFERENCES tags (id) ON DELETE CASCADE,
+        PRIMARY KEY (entry_id, tag_id)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX entry_tags_tag ON entry_tags (tag_id, entry_id)",
+    "CREATE INDEX entries_job ON entries (job) WHERE job IS NOT NULL",
+    "CREATE INDEX entries_kept ON entries (id) WHERE state <> 'publishing' AND trashed IS NULL",
+    "CREATE INDEX entries_trashed ON entries (trashed) WHERE trashed IS NOT NULL",
+    "CREATE INDEX entries_created ON entries (created)",
+    "CREATE INDEX entries_result ON entries (output_sha256)",
+    """
+    UPDATE entries SET root = json_extract(receipt, '$.safety.root_sha256')
+    WHERE CASE WHEN json_valid(receipt) AND typeof(json_extract(receipt, '$.safety.root_sha256')) = 'text'
+        THEN json_extract(receipt, '$.safety.root_sha256') ELSE photo_sha256 END <> photo_sha256
+    """,
+    """
+    UPDATE entries SET parent = (
+        SELECT max(older.id) FROM entries AS older
+        WHERE older.output_sha256 = entries.photo_sha256 AND older.id < entries.id
+    ) WHERE photo_sha256 IN (SELECT output_sha256 FROM entries)
+    """,
+    "CREATE INDEX entries_parent ON entries (parent) WHERE parent IS NOT NULL",
+    """
+    CREATE VIRTUAL TABLE entries_text USING fts5 (
+        prompt, photo_name, facets,
+        content = 'entries', content_rowid = 'id', prefix = '1 2 3', tokenize = 'unicode61 remove_diacritics 2'
+    )
+    """,
+    "INSERT INTO entries_text (entries_text) VALUES ('rebuild')",
+    """
+    CREATE TRIGGER entries_added AFTER INSERT ON entries BEGIN
+        INSERT INTO entries_text (rowid, prompt, photo_name, facets)
+        VALUES (new.id, new.prompt, new.photo_name, new.facets);
+    END
+    """,
+    """
+    CREATE TRIGGER entries_removed AFTER DELETE ON entries BEGIN
+        INSERT INTO entries_text (entries_text, rowid, prompt, photo_name, facets)
+        VALUES ('delete', old.id, old.prompt, old.photo_name, old.facets);
+    END
+    """,
+    """
+    CREATE TRIGGER entries_reworded AFTER UPDATE OF prompt, photo, zone, engine, batch, root, starred, trashed, tag_words
+    ON entries BEGIN
+        INSERT INTO entries_text (entries_text, rowid, prompt, photo_name, facets)
+        VALUES ('delete', old.id, old.prompt, old.photo_name, old.facets);
+        INSERT INTO entries_text (rowid, prompt, photo_name, facets)
+        VALUES (new.id, new.prompt, new.photo_name, new.facets);
+    END
+    """,
+)
+
 _THUMBNAILS_1 = ("CREATE TABLE thumbnails (id INTEGER PRIMARY KEY, webp BLOB NOT NULL)",)
 
 
@@ -106,8 +195,19 @@ class Schema:
 
 HISTORY: Final = Schema(
     "outfitswap.history",
-    (("1_entries_and_journal", _HISTORY_1),),
-    ("journal", "journal_files", "entries", "entries_text", "entries_added", "entries_removed", "entries_reworded"),
+    (("1_entries_and_journal", _HISTORY_1), ("2_stars_tags_trash_lineage", _HISTORY_2)),
+    (
+        *(
+            "journal",
+            "journal_files",
+            "entries",
+            "entries_text",
+            "entries_added",
+            "entries_removed",
+            "entries_reworded",
+        ),
+        *("tags", "entry_tags"),
+    ),
     ("INSERT INTO entries_text (entries_text) VALUES ('rebuild')",),
 )
 THUMBNAILS: Final = Schema("outfitswap.thumbnails", (("1_thumbnails", _THUMBNAILS_1),), ("thumbnails",))

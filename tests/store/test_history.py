@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from outfitswap_desktop.errors import UsageProblem
 from outfitswap_desktop.safety import writing
 from outfitswap_desktop.store.entry import Record
-from outfitswap_desktop.store.history import History, search_query
+from outfitswap_desktop.store.history import History
+from outfitswap_desktop.store.selection import search_query
 from tests.store.jobs import plan, record, write_one
 
 ROWS = 10_000
