@@ -15,10 +15,12 @@ What no test noticed within the time counts as survived, whether or not a longer
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
 import json
 import os
 import random
-import subprocess
+import signal
 import sys
 import time
 import warnings
@@ -31,6 +33,13 @@ from typing import Any
 ROOM = "outfitswap_desktop/safety"
 LEFT_OUT = ("RemoveDecorator", "Variable", "NoOp")
 """Mutators that only break (decorators), that need arguments, or that change nothing."""
+
+HEAVY = """
+    numpy cv2 scipy.ndimage scipy.spatial PIL.Image PIL.ImageCms PIL.ImageDraw skimage.data onnxruntime rapidfuzz.process
+    confusable_homoglyphs.confusables ahocorasick sqlite3 sqlite_utils hypothesis typer rich.progress
+    cryptography.x509 cryptography.hazmat.primitives.asymmetric.ed25519 c2pa keyring outfitswap_desktop.core.pipeline
+"""
+"""What the tests import, once for all of them."""
 
 CLOCKED = (
     "test_it_is_quick",
@@ -221,7 +230,7 @@ class Reach:
         return sorted(found, key=lambda node: (stem not in node.split("::")[0], self._weight[node], node))
 
 
-def tried(change: Change, copy: Path, tests: list[str], *, python: str, seconds: float) -> dict[str, Any]:
+def tried(change: Change, copy: Path, tests: list[str], *, seconds: float) -> dict[str, Any]:
     """Make the change, run the tests until one fails, put the file back (with its time, so that compiled files hold)."""
     from cosmic_ray.mutating import mutate_code
 
@@ -231,45 +240,57 @@ def tried(change: Change, copy: Path, tests: list[str], *, python: str, seconds:
     row: dict[str, Any] = {**vars(change), "diff": difference(before, after), "tests": len(tests)}
     if not tests:
         return row | {"outcome": "survived", "why": "no test reaches it"}
-    listed = copy / ".mutation-tests"
-    listed.write_text("\n".join(tests), "utf-8")
-    environment = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [
-        python,
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--timeout",
-        "60",
-        "--no-header",
-        "--tb=line",
-    ]
-    began = time.monotonic()
+    said, began = copy / ".mutation-output", time.monotonic()
     try:
         path.write_text(after, "utf-8")
-        ran = subprocess.run(
-            [*command, f"@{listed}"],
-            cwd=copy,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
-        outcome = {0: "survived", 1: "killed", 2: "killed"}.get(ran.returncode, "error")
-        why = next(
-            (line for line in ran.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), ran.stdout[-200:]
-        )
-    except subprocess.TimeoutExpired:
-        outcome, why = "survived", "no test failed within the time"
+        code = forked(tests, said, seconds=seconds)
     finally:
         path.write_text(before, "utf-8")
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-        listed.unlink()
+    lines = said.read_text("utf-8", "replace").splitlines()
+    why = next((line for line in lines if line.startswith(("FAILED", "ERROR"))), " ".join(lines[-2:])[-200:])
+    said.unlink()
+    if code is None:
+        outcome, why = "survived", "no test failed within the time"
+    else:
+        outcome = {0: "survived", 1: "killed", 2: "killed"}.get(code, "error")
     return row | {"outcome": outcome, "why": why, "seconds": round(time.monotonic() - began, 1)}
+
+
+def forked(tests: list[str], said: Path, *, seconds: float) -> int | None:
+    """Run pytest in a child that has HEAVY already, but nothing of `safety/`: its exit code, None when too late."""
+    child = os.fork()
+    if not child:
+        os.setsid()
+        with said.open("wb") as output:
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
+        code = 3
+        try:
+            import pytest
+
+            options = ("-x", "-q", "-p", "no:cacheprovider", "--timeout", "60", "--no-header", "--tb=line")
+            code = int(pytest.main([*options, *tests]))
+            sys.stdout.flush()
+        finally:
+            os._exit(code)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.02)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None
+
+
+def preloaded() -> None:
+    """What every run would import anew; nothing of `safety/`, which is what changes."""
+    for name in HEAVY.split():
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    assert not any("outfitswap_desktop.safety" in name for name in sys.modules)
 
 
 def difference(before: str, after: str) -> str:
@@ -288,7 +309,6 @@ def main() -> None:
     asked.add_argument("--least", type=int, default=2)
     asked.add_argument("--seed", type=int, default=3)
     asked.add_argument("--seconds", type=float, default=120)
-    asked.add_argument("--python", default=sys.executable, help="runs the tests")
     asked.add_argument("--only", default="", help="modules whose path holds this")
     asked.add_argument("--again", type=Path, help="rows written before: the survivors among them are tried again")
     asked.add_argument("--rows", type=Path, default=Path("mutation.jsonl"))
@@ -308,10 +328,18 @@ def main() -> None:
             f"{len(changes)} changes, {len({(c.module, *c.place) for c in changes})} places, {len(sample)} drawn",
             flush=True,
         )
+    rows_file = chosen.rows.resolve()
+    os.chdir(copy)
+    os.environ |= {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    sys.path.insert(0, str(copy))
+    preloaded()
+    sys.dont_write_bytecode = False  # the tests are compiled once, the changed modules every time
+    forked(["--collect-only", "tests/safety"], copy / ".mutation-output", seconds=600)
+    sys.dont_write_bytecode = True
     counted: Counter[str] = Counter()
-    with chosen.rows.open("a", encoding="utf-8") as rows:
+    with rows_file.open("a", encoding="utf-8") as rows:
         for change in sample:
-            row = tried(change, copy, reach.tests(change), python=chosen.python, seconds=chosen.seconds)
+            row = tried(change, copy, reach.tests(change), seconds=chosen.seconds)
             counted[row["outcome"]] += 1
             rows.write(json.dumps(row) + "\n")
             rows.flush()
