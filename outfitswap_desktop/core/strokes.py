@@ -7,7 +7,6 @@ back the rectangle that it touched, and costs time and memory by that rectangle,
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -16,9 +15,9 @@ import numpy as np
 
 from outfitswap_desktop.core.arrays import Alpha, Mask
 from outfitswap_desktop.core.regions import Box, box_of
+from outfitswap_desktop.core.undo import EMPTY, UndoPatch, around, block_of
 from outfitswap_desktop.errors import UsageProblem
 
-EMPTY: Box = (0, 0, 0, 0)
 TILE = 256
 """Side of the tiles in which a stroke keeps what was there before it; 64 KB each."""
 STAMP_BYTES = 8 * 2**20
@@ -129,59 +128,11 @@ def stamp(size: float, hardness: float, *, dx: float = 0.0, dy: float = 0.0) -> 
     return np.asarray(np.rint(ramp * 255.0), np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
-class UndoPatch:
-    """What one change did, as the touched rectangles only: before XOR after, deflated.
-
-    One patch serves undo and redo, since XOR is its own opposite. `box` bounds what changed, (0, 0, 0, 0) for nothing.
-    """
-
-    box: Box
-    blocks: tuple[tuple[Box, bytes], ...] = ()
-
-    @property
-    def nbytes(self) -> int:
-        """Memory that the patch's pixels take, in bytes."""
-        return sum(len(packed) for _, packed in self.blocks)
-
-    def flip(self, buffer: Mask) -> None:
-        """Turn `buffer` from after to before, or back, in place; it must be in one of the two states."""
-        for (x0, y0, x1, y1), packed in self.blocks:
-            delta = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(y1 - y0, x1 - x0)
-            view = buffer[y0:y1, x0:x1]
-            np.bitwise_xor(view, _rows_summed(delta), out=view)
-
-
-def _rows_summed(differences: Mask) -> Mask:
-    """Undo `_row_differences`: running sum down each column, modulo 256."""
-    summed: Mask = np.add.accumulate(differences, axis=0, dtype=np.uint8)
-    return summed
-
-
-def _row_differences(delta: Mask) -> Mask:
-    """Each row less the one above, modulo 256: soft rims deflate to about half of what they would otherwise."""
-    differences = delta.copy()
-    np.subtract(delta[1:], delta[:-1], out=differences[1:])
-    return differences
-
-
-def _pack(before: Mask, after: Mask, *, x: int, y: int) -> tuple[Box, bytes] | None:
-    """The block for one tile whose first pixel is (x, y), cropped to what changed; None when nothing did."""
-    delta = np.bitwise_xor(before, after)
-    x0, y0, x1, y1 = box_of(delta)
-    if x1 == 0:
+def _keep_of(protected: Mask | None) -> Mask | None:
+    """255 where a mask may be, 0 where it is protected; None when nothing is."""
+    if protected is None or not protected.any():
         return None
-    packed = zlib.compress(_row_differences(delta[y0:y1, x0:x1]).tobytes(), 1)
-    return (x + x0, y + y0, x + x1, y + y1), packed
-
-
-def _around(first: Box, second: Box) -> Box:
-    """Smallest box around both; an empty one counts for nothing."""
-    if first == EMPTY:
-        return second
-    if second == EMPTY:
-        return first
-    return (min(first[0], second[0]), min(first[1], second[1]), max(first[2], second[2]), max(first[3], second[3]))
+    return np.where(protected > 0, np.uint8(0), np.uint8(255))
 
 
 @dataclass(slots=True)
@@ -197,18 +148,19 @@ class MaskCanvas:
 
     `mask` (H, W) uint8 is copied once; from then on there is one buffer, which `pixels` shows read-only. `protected`
     (H, W), > 0 = never in the mask: it is cleared at once and stays 0 whatever is painted, pasted or inverted.
+    `pack_at_once=False` leaves it to the caller to `pack()` the patches, off the thread that paints.
     Raises UsageProblem when the two differ in size.
     """
 
-    def __init__(self, mask: Mask, protected: Mask | None = None) -> None:
+    def __init__(self, mask: Mask, protected: Mask | None = None, *, pack_at_once: bool = True) -> None:
         if mask.ndim != 2 or mask.dtype != np.uint8 or mask.size == 0:
             raise UsageProblem("A mask has one channel of 8 bits and at least one pixel.", reason="mask_shape")
         if protected is not None and protected.shape != mask.shape:
             raise UsageProblem("The protected area and the mask differ in size.", reason="mask_shape")
         self._buffer: Mask = np.ascontiguousarray(mask).copy()
-        self._keep: Mask | None = None
-        if protected is not None and protected.any():
-            self._keep = np.where(protected > 0, np.uint8(0), np.uint8(255))
+        self._pack_at_once = pack_at_once
+        self._keep = _keep_of(protected)
+        if self._keep is not None:
             self._buffer &= self._keep
         self._done: list[UndoPatch] = []
         self._undone: list[UndoPatch] = []
@@ -224,6 +176,11 @@ class MaskCanvas:
         view = self._buffer.view()
         view.setflags(write=False)
         return view
+
+    @property
+    def keep(self) -> Mask | None:
+        """Where the mask may be (H, W): 255 free, 0 protected; None when nothing is protected. Not to be written to."""
+        return self._keep
 
     @property
     def drawing(self) -> bool:
@@ -272,7 +229,7 @@ class MaskCanvas:
         for (x, y), tile in self._tiles.items():
             height, width = tile.before.shape
             self._buffer[y : y + height, x : x + width] = tile.before
-            box = _around(box, (x, y, x + width, y + height))
+            box = around(box, (x, y, x + width, y + height))
         self._forget_stroke()
         return box
 
@@ -294,6 +251,64 @@ class MaskCanvas:
             before.append(((x, y), self._buffer[y : y + TILE, x : x + TILE].copy()))
         self._buffer[y0:y1, x0:x1] = wanted[y0:y1, x0:x1]
         return self._remember(self._patch_of(before))
+
+    def combine(self, area: Mask, *, x: int, y: int, erase: bool = False) -> UndoPatch:
+        """Add `area` (h, w) 0..255, whose first pixel lies at (x, y), to the mask, or take it away, as one step of undo."""
+        self._require_idle()
+        height, width = self._buffer.shape
+        x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + area.shape[1], width), min(y + area.shape[0], height)
+        if x0 >= x1 or y0 >= y1:
+            return UndoPatch(EMPTY)
+        fresh = area[y0 - y : y1 - y, x0 - x : x1 - x]
+        before = [
+            (at, self._buffer[at[1] : at[1] + TILE, at[0] : at[0] + TILE].copy()) for at in _tiles_of((x0, y0, x1, y1))
+        ]
+        target = self._buffer[y0:y1, x0:x1]
+        if erase:
+            np.minimum(target, cv2.bitwise_not(fresh), out=target)
+        else:
+            np.maximum(target, fresh, out=target)
+            if self._keep is not None:
+                target &= self._keep[y0:y1, x0:x1]
+        return self._remember(self._patch_of(before))
+
+    def protect(self, protected: Mask | None) -> UndoPatch:
+        """Protect `protected` (H, W) > 0 from now on in place of what was; what it takes from the mask is one step of undo.
+
+        Undoing that step gives the pixels back, but it does not protect again what was protected before: whoever undoes it
+        calls this once more with the older area.
+        """
+        self._require_idle()
+        if protected is not None and protected.shape != self._buffer.shape:
+            raise UsageProblem("The protected area and the mask differ in size.", reason="mask_shape")
+        self._keep = _keep_of(protected)
+        if self._keep is None or not cv2.bitwise_and(self._buffer, cv2.bitwise_not(self._keep)).any():
+            return UndoPatch(EMPTY)
+        return self.replace(self._buffer & self._keep)
+
+    def stroke_cover(self, box: Box) -> Alpha:
+        """How much (h, w) 0..255 of each pixel in `box` the running stroke covers so far; 0 where it has not been."""
+        cover = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
+        for x, y in _tiles_of(box):
+            tile = self._tiles.get((x, y))
+            if tile is None:
+                continue
+            x0, y0, x1, y1 = max(x, box[0]), max(y, box[1]), min(x + TILE, box[2]), min(y + TILE, box[3])
+            cover[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]] = tile.cover[y0 - y : y1 - y, x0 - x : x1 - x]
+        return cover
+
+    def forget_redo(self) -> None:
+        """Let go of what was undone, as every new change does."""
+        self._undone.clear()
+
+    def history(self) -> tuple[tuple[UndoPatch, ...], tuple[UndoPatch, ...]]:
+        """The steps that can be undone, oldest first, and those that can be done again, next one last."""
+        return tuple(self._done), tuple(self._undone)
+
+    def resume(self, done: Iterable[UndoPatch], undone: Iterable[UndoPatch]) -> None:
+        """Put a saved history (of `history`) in place of the own one; the mask must be in the state after `done`."""
+        self._require_idle()
+        self._done, self._undone = list(done), list(undone)
 
     def undo(self) -> Box:
         """Take the last change back; returns the rectangle that changed, (0, 0, 0, 0) when there was nothing."""
@@ -327,6 +342,8 @@ class MaskCanvas:
 
     def _remember(self, patch: UndoPatch) -> UndoPatch:
         if patch.blocks:
+            if self._pack_at_once:
+                patch.pack()
             self._done.append(patch)
             self._undone.clear()
         return patch
@@ -335,10 +352,10 @@ class MaskCanvas:
         box, blocks = EMPTY, []
         for (x, y), old in before:
             height, width = old.shape
-            block = _pack(old, self._buffer[y : y + height, x : x + width], x=x, y=y)
+            block = block_of(old, self._buffer[y : y + height, x : x + width], x=x, y=y)
             if block is not None:
                 blocks.append(block)
-                box = _around(box, block[0])
+                box = around(box, block[0])
         return UndoPatch(box, tuple(blocks))
 
     def _put(self, dabs: Iterable[Dab]) -> Box:
@@ -351,13 +368,13 @@ class MaskCanvas:
             box = (left, top, left + alpha.shape[1], top + alpha.shape[0])
             if box[0] >= width or box[1] >= height or box[2] <= 0 or box[3] <= 0:
                 continue
-            wider = _around(piece, box)
+            wider = around(piece, box)
             if gathered and max(wider[2] - wider[0], wider[3] - wider[1]) > PATCH_SIDE:
-                touched = _around(touched, self._blend(piece, gathered))
+                touched = around(touched, self._blend(piece, gathered))
                 gathered, wider = [], box
             gathered.append((left, top, alpha))
             piece = wider
-        return _around(touched, self._blend(piece, gathered)) if gathered else touched
+        return around(touched, self._blend(piece, gathered)) if gathered else touched
 
     def _stamp_of(self, dab: Dab) -> tuple[int, int, Alpha]:
         """Left, top and coverage of a dab. Place and size are rounded finely enough not to be seen, so that stamps recur."""
