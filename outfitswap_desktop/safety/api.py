@@ -79,7 +79,7 @@ def gates() -> tuple[GateInfo, ...]:
     ):
         for kind in kinds:
             gate = kind()
-            about = (kind.__doc__ or "").strip().splitlines()[0]
+            about = (kind.__doc__ or gate.name.replace("_", " ")).strip().splitlines()[0]  # none under python -OO
             found.append(GateInfo(gate.name, judges, gate.thresholds(), about))
     return tuple(found)
 

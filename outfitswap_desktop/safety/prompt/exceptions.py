@@ -11,6 +11,7 @@ from typing import Any, Final
 from outfitswap_desktop.paths import resources_dir
 from outfitswap_desktop.safety.prompt import lists
 from outfitswap_desktop.safety.prompt.forms import fold, plain_form
+from outfitswap_desktop.safety.prompt.pinned import broken
 
 FILE: Final = "policy/exceptions.txt"
 UNLESS: Final = ", unless "
@@ -90,8 +91,10 @@ def _automaton() -> Any:
             if marked:
                 marks.append((start, len(text) - 1))
         if not marks:
-            raise lists.broken(FILE, f"nothing is marked in {phrase!r}")
+            raise broken(FILE, f"nothing is marked in {phrase!r}")
         found.setdefault(text, []).append((len(text), tuple(marks), guards))
+    if not found:
+        raise broken(FILE, "nothing is in it")
     automaton = ahocorasick.Automaton()
     for text, values in found.items():
         automaton.add_word(text, tuple(values))

@@ -16,11 +16,11 @@ from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from outfitswap_desktop.errors import NotAvailable
 from outfitswap_desktop.paths import resources_dir
-from outfitswap_desktop.safety.prompt import glyphs
+from outfitswap_desktop.safety.prompt import glyphs, pinned
 from outfitswap_desktop.safety.prompt.answer import DENIED
 from outfitswap_desktop.safety.prompt.forms import fold
+from outfitswap_desktop.safety.prompt.pinned import broken
 
 NUMBER: Final = "\ue000"
 """Stands for a number from 8 to 19 in keys and texts; typed by a user it is a separator."""
@@ -107,7 +107,7 @@ class Lists:
 def sections(path: Path) -> Iterator[tuple[str, list[str]]]:
     """The `[headings]` of a list file with their comma-separated entries; raises NotAvailable ("policy_broken")."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = pinned.content(path).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as problem:
         raise broken(path.name, str(problem)) from problem
     heading, entries = "", list[str]()
@@ -124,21 +124,9 @@ def sections(path: Path) -> Iterator[tuple[str, list[str]]]:
         yield heading, entries
 
 
-def broken(name: str, why: str) -> NotAvailable:
-    """The error for a list that cannot be used: without the lists nothing is allowed."""
-    return NotAvailable(
-        f"The list {name} of the prompt policy cannot be used: {why}.",
-        reason="policy_broken",
-        hint="Install the program again; without its lists no prompt is allowed.",
-    )
-
-
 def list_files() -> tuple[Path, ...]:
-    """The files of the deny lists, by name; raises NotAvailable when there is none."""
-    files = tuple(sorted((resources_dir() / FOLDER).glob("*.txt")))
-    if not files:
-        raise broken(FOLDER, "there is no file in it")
-    return files
+    """The files of the deny lists, by name; raises NotAvailable unless they are those that came with this version."""
+    return pinned.files(resources_dir() / FOLDER)
 
 
 def read() -> Lists:

@@ -14,6 +14,7 @@ from typing import Final
 
 from outfitswap_desktop.errors import NotAvailable
 from outfitswap_desktop.paths import resources_dir
+from outfitswap_desktop.safety.prompt import pinned
 from outfitswap_desktop.safety.prompt.answer import DENIED
 from outfitswap_desktop.safety.prompt.phrases import END, Phrase, Phrasebook, Slot
 from outfitswap_desktop.safety.prompt.tokens import fold
@@ -73,8 +74,7 @@ def words() -> Words:
     """The vocabulary, read once. Raises NotAvailable ("policy_broken") when a file is missing, empty or malformed."""
     folder = resources_dir() / FOLDER
     try:
-        paths = sorted(folder.glob("*.txt"))
-        texts = {path.stem: path.read_text(encoding="utf-8") for path in paths}
+        texts = {path.stem: pinned.content(path).decode("utf-8") for path in pinned.files(folder)}
     except (OSError, UnicodeDecodeError) as problem:
         raise _broken(str(problem)) from problem
     wanted = {*(theme for slot in SLOTS.values() for theme in slot), *NOUNS, VERBS, REFUSED}
