@@ -116,6 +116,10 @@ class WordField(QPlainTextEdit):
             else:
                 popup.hide()
 
+    def focusNextPrevChild(self, forwards: bool) -> bool:
+        """Tab takes a completion while some show, and moves on otherwise."""
+        return False if self._popup.isVisible() else super().focusNextPrevChild(forwards)
+
     def focusOutEvent(self, event: QFocusEvent) -> None:
         """Completions go with the focus, unless it went to them."""
         if event.reason() != Qt.FocusReason.PopupFocusReason:
