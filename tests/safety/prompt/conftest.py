@@ -20,7 +20,7 @@ def own_lists(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
     def files_or_own(folder: Path) -> tuple[Path, ...]:
         found = tuple(sorted(folder.glob("*.txt")))
-        return files(folder) if folder.is_relative_to(resources_dir()) or not found else found
+        return files(folder) if folder.is_relative_to(resources_dir()) else found
 
     monkeypatch.setattr(pinned, "content", content_or_own)
     monkeypatch.setattr(pinned, "files", files_or_own)
