@@ -1,8 +1,8 @@
 """Compares the window's texts with its catalogues: uv run python docs/translations.py [--fill].
 
-Every literal of tr() and QCoreApplication.translate() in ui/ and app.py, the terms' summary, and some buttons of Qt itself must stand
-in each of resources/translations/*.json, with the same {placeholders}, and nothing else. `--fill` takes unknown texts out and adds
-missing ones as empty ones, to be translated; what is empty counts as missing. `--missing CODE` prints those as JSON.
+Every literal of tr() and QCoreApplication.translate() in ui/ and app.py, the terms' summary, and some buttons of Qt itself must
+stand in each of resources/translations/*.json, with the same {placeholders}, and nothing else. `--fill` takes unknown texts out
+and adds missing ones as empty ones, to be translated; what is empty counts as missing. `--missing CODE` prints those as JSON.
 """
 
 import argparse

@@ -50,9 +50,7 @@ class Catalogue(QTranslator):
         super().__init__(parent)
         self._texts = dict(texts)
 
-    def translate(  # type: ignore[override]
-        self, context: str, source: str, disambiguation: str | None = None, n: int = -1
-    ) -> str | None:
+    def translate(self, context: str, source: str, disambiguation: str | None = None, n: int = -1) -> str | None:
         """The translation, or None: Qt takes an empty text for a translation."""
         return self._texts.get(f"{context}|{source}") or self._texts.get(source)
 
