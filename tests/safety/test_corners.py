@@ -1,0 +1,286 @@
+"""Corners of the gates that a whole job does not come to by itself: every one of them refuses or raises."""
+
+import os
+import pickle
+from dataclasses import replace
+from types import MappingProxyType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+from outfitswap_desktop.core.zones import Zone
+from outfitswap_desktop.errors import Cancelled, GateRefused, InputRefused, UsageProblem
+from outfitswap_desktop.safety import output_gates, plan_gates, roots, writing
+from outfitswap_desktop.safety.detectors import BOX_FLOOR, LABELS, Detection, Detectors
+from outfitswap_desktop.safety.judging import GateSaidNo
+from outfitswap_desktop.safety.kernel import SafetyKernel
+from outfitswap_desktop.safety.marks import invisible
+from outfitswap_desktop.safety.parts import Judged, Looked, PlanParts, in_changed, look
+from outfitswap_desktop.safety.people.areas import AREAS
+from outfitswap_desktop.safety.people.exposure import Shown
+from outfitswap_desktop.safety.people.subject import Subject
+from outfitswap_desktop.safety.records.evidence import RootEvidence
+from outfitswap_desktop.safety.stages import ReleasedImage, Verdict
+from outfitswap_desktop.safety.statements import MOST_RELEASE_BYTES
+from tests.safety.marks.test_invisible import PAYLOAD, picture
+from tests.safety.people.figures import HEIGHT, SKIN, TOP, WIDTH, lay, person, segmentation, shaded
+from tests.safety.pictures import BodyPartsStub, WholeImageStub, middle, photo, planned, raw, script, wish
+
+
+@pytest.fixture
+def kernel():
+    return script(SafetyKernel())
+
+
+def reason(call):
+    with pytest.raises(GateRefused) as caught:
+        call()
+    assert caught.value.message
+    assert caught.value.hint
+    return caught.value.reason
+
+
+# --- what a gate says ---------------------------------------------------------------------------------------------------
+
+
+def test_a_refusal_crosses_a_process_whole():
+    said = pickle.loads(pickle.dumps(GateSaidNo(Verdict("frame", False, {"x": 0.5}, "why", "No.", "Do this."))))
+    assert (said.reason, said.message, said.hint) == ("why", "No.", "Do this.")
+    assert said.verdict == Verdict("frame", False, {"x": 0.5}, "why", "No.", "Do this.")
+
+
+def test_a_gate_that_is_cancelled_inside_cancels_the_job(kernel):
+    class Cancels:
+        name = "cancels"
+
+        def thresholds(self):
+            return {}
+
+        def judge(self, *_):
+            raise Cancelled
+
+    strict = script(SafetyKernel(extra_gates=(Cancels(),)))
+    result = raw(strict, strict.open_photo(photo()))
+    with pytest.raises(Cancelled):
+        strict.release(result)
+    assert not [image for image in strict._made if isinstance(image, ReleasedImage)]
+
+
+# --- looks --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_look_at_nothing_is_an_error(kernel):
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    with pytest.raises(ValueError, match="nothing to look at"):
+        look(pixels, kernel._detectors, frame=False, crops=())
+    with pytest.raises(ValueError, match="not every part"):
+        look(pixels, script(kernel, body_parts=BodyPartsStub(instead=dict))._detectors, frame=True, crops=())
+
+
+def looked(score, *found):
+    return Looked(dict.fromkeys(LABELS, 0.0) | {"BUTTOCKS_EXPOSED": score}, found)
+
+
+def test_a_score_that_no_box_accounts_for_counts_wherever_it_came_from():
+    mask = np.zeros((100, 100), np.uint8)
+    mask[80:, 80:] = 255
+    far = Detection("BUTTOCKS_EXPOSED", 0.4, (0, 0, 20, 20))
+    near = Detection("BUTTOCKS_EXPOSED", 0.3, (70, 70, 90, 90))
+    other = Detection("ANUS_EXPOSED", 0.9, (70, 70, 90, 90))
+    assert in_changed(looked(0.4, far), "BUTTOCKS_EXPOSED", mask) == BOX_FLOOR
+    assert in_changed(looked(0.4, far, near), "BUTTOCKS_EXPOSED", mask) == 0.3
+    assert in_changed(looked(0.41, far, near), "BUTTOCKS_EXPOSED", mask) == 0.41
+    assert in_changed(looked(0.4, other), "BUTTOCKS_EXPOSED", mask) == 0.4
+    assert in_changed(looked(BOX_FLOOR), "BUTTOCKS_EXPOSED", mask) == BOX_FLOOR
+    assert in_changed(looked(0.04), "BUTTOCKS_EXPOSED", mask) == 0.04
+
+
+# --- source -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("score", "passes"), [(0.4999, True), (0.5, False), (1.0, False)])
+def test_a_source_that_looks_unsafe_as_a_whole_is_refused(kernel, score, passes):
+    script(kernel, whole_image=WholeImageStub(score))
+    if passes:
+        kernel.open_photo(photo())
+    else:
+        assert reason(lambda: kernel.open_photo(photo())) == "source_nudity"
+        assert reason(lambda: kernel.open_garment(photo())) == "source_nudity"
+        assert reason(lambda: kernel.open_control(photo())) == "source_nudity"
+
+
+def test_a_garment_picture_with_underwear_is_refused_and_a_photo_of_the_same_is_not(kernel, monkeypatch):
+    shown = Shown("FEMALE_BREAST_COVERED", 0.6, 0.45, "The garment's picture seems to show underwear or swimwear.")
+    monkeypatch.setattr("outfitswap_desktop.safety.source_gates.exposure.garment_picture", lambda *_: shown)
+    assert reason(lambda: kernel.open_garment(photo())) == "garment_exposure"
+    kernel.open_photo(photo())
+
+
+# --- plan ---------------------------------------------------------------------------------------------------------------
+
+
+def parts(kernel, **changes):
+    """What the plan gates are asked about: the scripted person, nobody learnt yet."""
+    source = kernel.open_photo(photo())
+    checked = kernel.check_request(wish(), source)
+    mask = middle(source.pixels.shape)
+    values = {
+        "request": wish(),
+        "source": source,
+        "consent": checked.consent,
+        "seen": source.pixels,
+        "small": source.pixels,
+        "mask": mask,
+        "asked": int(np.count_nonzero(mask)),
+        "zone": Zone.TOP,
+        "target": None,
+        "found": None,
+        "outline": np.full(mask.shape, 255, np.uint8),
+        "keeps_cut": True,
+    }
+    return PlanParts(**(values | changes))
+
+
+def test_a_person_who_was_not_learnt_cannot_be_looked_at(kernel):
+    asked = parts(kernel)
+    with pytest.raises(ValueError, match="nobody was learnt"):
+        plan_gates.CloseUp().judge(asked, kernel._detectors)
+    with pytest.raises(ValueError, match="nobody was learnt"):
+        roots.with_subject(asked.source.root, asked)
+
+
+@pytest.mark.parametrize(("share", "passes"), [(0.4999, True), (0.5, False)])
+def test_who_shows_mostly_skin_is_refused(kernel, share, passes):
+    bare = dict.fromkeys(AREAS, 0.0) | {"chest_hip": share}
+    subject = SimpleNamespace(bare=bare, coloured=lambda _: dict.fromkeys(AREAS, 0.0))
+    said = plan_gates.CloseUp().judge(parts(kernel, subject=subject, found=segmentation()), kernel._detectors)
+    assert said.passed == passes
+    assert said.reason == ("" if passes else "source_underwear")
+
+
+# --- output -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_result_that_was_not_looked_at_is_not_compared(kernel):
+    plan = planned(kernel, kernel.open_photo(photo()))
+    output = Judged(plan.request.source.pixels, plan.mask, plan=plan)
+    with pytest.raises(ValueError, match="not looked at"):
+        output_gates.Difference().judge(output, Detectors())
+
+
+def test_cloth_of_the_skins_colour_is_refused_even_with_the_garments_folds():
+    """Its folds keep it from being taken for skin; its colour does not keep it from looking like skin. A coat may be so."""
+    root = person()
+    subject = Subject.learn(root, segmentation())
+    result = lay(root, shaded(SKIN, 1), TOP)  # the shirt's own folds
+
+    def said(loose, pixels):
+        plan = SimpleNamespace(
+            subject=subject,
+            target=None,
+            loose=loose,
+            request=SimpleNamespace(source=SimpleNamespace(photo=SimpleNamespace(icc=None))),
+        )
+        return output_gates.Skin().judge(Judged(pixels, TOP, plan=plan), Detectors())
+
+    assert said(False, result).reason == "output_like_skin"
+    assert not said(False, result).passed
+    assert said(True, result).passed
+    assert said(False, root).passed
+    assert said(False, lay(root, shaded((40, 110, 70), 1), TOP)).passed
+
+
+# --- roots --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_mark_of_a_large_picture_is_found_at_half_its_size(monkeypatch):
+    pixels, mask = picture("photo")
+    marked = invisible.embed(pixels, mask, PAYLOAD)
+    assert marked.carried
+    sizes = []
+    read = invisible.read
+    monkeypatch.setattr(invisible, "read", lambda pixels: sizes.append(pixels.shape) or read(pixels))
+    assert roots._mark_in(marked.pixels) == PAYLOAD
+    height, width = pixels.shape[:2]
+    monkeypatch.setattr(roots, "LARGE", height * width)
+    assert roots._mark_in(marked.pixels) == PAYLOAD
+    monkeypatch.setattr(roots, "LARGE", height * width - 1)
+    assert roots._mark_in(marked.pixels) == PAYLOAD
+    assert roots._mark_in(pixels) is None
+    assert sizes == [pixels.shape, pixels.shape, *[(height // 2, width // 2, 3)] * 2]
+
+
+def test_other_persons_of_the_root_are_kept(kernel):
+    """The chosen person's document is tightened and taken out, everybody else's goes along untouched."""
+    root = person()
+    chosen = Subject.learn(root, segmentation())
+    aside = Subject.from_outline(root[:, :60], np.full((HEIGHT, 60), 255, np.uint8))
+    aside = replace(aside, size=(WIDTH, HEIGHT))
+    assert not aside.same_person(chosen)
+    barer = replace(chosen, bare=MappingProxyType(dict.fromkeys(AREAS, 0.3)))
+    documents = (aside.as_json(), barer.as_json())
+    known = RootEvidence("0" * 64, (WIDTH, HEIGHT), {"BUTTOCKS_EXPOSED": 0.02}, 0.1, documents)
+    asked = parts(kernel, seen=root, small=root, subject=chosen, scores={"BUTTOCKS_EXPOSED": 0.1, "ANUS_EXPOSED": 0.03})
+    subject, after = roots.with_subject(roots.frozen(known), asked)
+    assert roots._plain(after.subjects) == [aside.as_json()]
+    assert after.scores == {"BUTTOCKS_EXPOSED": 0.02, "ANUS_EXPOSED": 0.03}
+    now = chosen.shares(root)
+    assert dict(subject.bare) == {area: pytest.approx(min(0.3, now[area])) for area in AREAS}
+    own = replace(known, root_sha256=asked.source.photo.sha256)
+    assert roots.with_subject(roots.frozen(own), asked)[1].scores == asked.scores
+
+
+def test_a_photo_that_is_gone_or_another_is_no_ingredient(tmp_path, kernel):
+    path = tmp_path / "photo.png"
+    path.write_bytes(photo())
+    source = kernel.open_photo(path)
+    assert roots.own_manifest(source) == photo()
+    path.write_bytes(photo(1))
+    assert roots.own_manifest(source) is None
+    path.unlink()
+    assert roots.own_manifest(source) is None
+    assert roots.own_manifest(kernel.open_photo(photo())) is None
+
+
+# --- statements and files -----------------------------------------------------------------------------------------------
+
+
+def test_a_release_of_more_than_60_mb_is_refused(kernel, tmp_path):
+    source = kernel.open_photo(photo())
+    release = tmp_path / "release.pdf"
+    with release.open("wb") as file:
+        file.truncate(MOST_RELEASE_BYTES + 1)
+    with pytest.raises(InputRefused) as caught:
+        kernel.check_request(wish(consent=f"release:{release}"), source)
+    assert caught.value.reason == "release_unreadable"
+    assert "60 MB" in caught.value.message
+    assert MOST_RELEASE_BYTES == 60_000_000
+
+
+def test_a_folder_whose_name_cannot_be_asked_for_is_not_taken_away(tmp_path):
+    too_long = tmp_path / ("x" * 300)
+    assert writing._is_there(too_long)
+    assert writing._is_there(tmp_path)
+    assert not writing._is_there(tmp_path / "missing")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="symbolic links need rights there")
+def test_a_link_that_leads_to_itself_is_no_source_and_cannot_be_written(tmp_path):
+    loop, source = tmp_path / "loop.png", tmp_path / "photo.png"
+    loop.symlink_to(loop)
+    source.write_bytes(photo())
+    assert not writing._same(loop, source)
+    writing._refuse_sources(tmp_path / "out.png", (loop, source))
+    with pytest.raises(UsageProblem):
+        writing._refuse_sources(source, (loop, source))
+
+
+def test_folders_are_synced_where_the_system_can(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(writing.os, "fsync", synced.append)
+    writing._sync_folder(tmp_path)
+    assert len(synced) == 1
+    writing._sync_folder(tmp_path / "missing")
+    monkeypatch.setattr(writing.os, "name", "nt")
+    writing._sync_folder(tmp_path)
+    assert len(synced) == 1
