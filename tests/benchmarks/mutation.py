@@ -301,6 +301,11 @@ def difference(before: str, after: str) -> str:
     return "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
 
 
+def place_of(row: dict[str, Any]) -> tuple[str, str, int]:
+    """What tells one change from another in the rows."""
+    return row["module"], row["operator"], row["occurrence"]
+
+
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("copy", type=Path)
@@ -337,8 +342,15 @@ def main() -> None:
     forked(["--collect-only", "tests/safety"], copy / ".mutation-output", seconds=600)
     sys.dont_write_bytecode = True
     counted: Counter[str] = Counter()
+    done = {}
+    if rows_file.exists():  # taken up where it was left
+        done = {place_of(row): row for row in map(json.loads, rows_file.read_text("utf-8").splitlines())}
     with rows_file.open("a", encoding="utf-8") as rows:
         for change in sample:
+            known_row = done.get(place_of(vars(change)))
+            if known_row is not None:
+                counted[known_row["outcome"]] += 1
+                continue
             row = tried(change, copy, reach.tests(change), seconds=chosen.seconds)
             counted[row["outcome"]] += 1
             rows.write(json.dumps(row) + "\n")
