@@ -1,0 +1,49 @@
+"""Work off the GUI thread for the canvas: one thread per owner, its answers delivered on the GUI thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from PySide6.QtCore import QObject, Signal
+
+Answer = TypeVar("Answer")
+
+
+class Background(QObject):
+    """Runs calls one after another on a thread of its own; `close` waits for the running one and drops the rest."""
+
+    _ended = Signal(object, object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="canvas")
+        self._waiting = 0
+        self._open = True
+        self._ended.connect(self._deliver)
+
+    @property
+    def busy(self) -> bool:
+        return self._waiting > 0
+
+    def run(self, work: Callable[[], Answer], then: Callable[[Answer], object]) -> None:
+        """Call `work` on the thread and `then` with its answer on this object's thread. `work` must not touch Qt."""
+        if not self._open:
+            return
+        self._waiting += 1
+        self._threads.submit(work).add_done_callback(lambda future: self._hand_over(future, then))
+
+    def close(self) -> None:
+        """End the thread; nothing is delivered from here on. Safe to call twice."""
+        self._open = False
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _hand_over(self, future: Future[Any], then: Callable[[Any], object]) -> None:
+        if self._open:
+            self._ended.emit(future, then)
+
+    def _deliver(self, future: Future[Any], then: Callable[[Any], object]) -> None:
+        self._waiting -= 1
+        if self._open and not future.cancelled():
+            then(future.result())
