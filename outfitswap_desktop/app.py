@@ -1,0 +1,80 @@
+"""Builds the application and its window, hands them their parts, and runs until the window is closed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from outfitswap_desktop.errors import NotAvailable
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
+
+    from outfitswap_desktop.ui.window import MainWindow
+
+_LIBRARIES = "sudo apt-get install libegl1 libgl1 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 libxcb-cursor0"
+
+
+def run(photo: Path | None = None) -> int:
+    """Show the window, with `photo` open if one is named; returns the exit code."""
+    try:
+        _need_a_screen()
+        application = make_application()
+    except NotAvailable as missing:
+        sys.stderr.write(f"{missing.message} {missing.hint}\n")
+        return missing.exit_code
+    window = make_window(application)
+    window.show()
+    window.start(photo)
+    try:
+        return application.exec()
+    finally:
+        window.shut_down()
+
+
+def make_application() -> QApplication:
+    """The QApplication with its name and icon; the one there is, if there is one. Raises NotAvailable."""
+    try:
+        from PySide6.QtWidgets import QApplication
+    except ImportError as problem:
+        raise NotAvailable(
+            f"The window cannot start: {problem}.",
+            reason="qt_libraries",
+            hint=f"On Debian and Ubuntu: {_LIBRARIES}. The command line works without: outfitswap --help",
+        ) from problem
+    there = QApplication.instance()
+    application = there if isinstance(there, QApplication) else QApplication(sys.argv[:1])
+    application.setApplicationName("OutfitSwap")
+    application.setApplicationDisplayName("OutfitSwap")
+    application.setDesktopFileName("outfitswap")
+    return application
+
+
+def make_window(application: QApplication) -> MainWindow:
+    """The main window with settings, theme, language, desk and queue worker."""
+    from outfitswap_desktop import paths
+    from outfitswap_desktop.store.settings import SettingsStore
+    from outfitswap_desktop.ui.icons import icon
+    from outfitswap_desktop.ui.theme import Appearance
+    from outfitswap_desktop.ui.translate import install
+    from outfitswap_desktop.ui.window import MainWindow
+
+    settings = SettingsStore(paths.data_dir() / "settings.db")
+    language = install(application, settings.values.language)
+    appearance = Appearance(application, settings.values.theme)
+    application.setWindowIcon(icon("app"))
+    return MainWindow(settings, appearance, language)
+
+
+def _need_a_screen() -> None:
+    """Qt ends the process without a word of use when there is no screen; say it first. Raises NotAvailable."""
+    if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM"):
+        return
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise NotAvailable(
+            "There is no screen for the window.",
+            reason="no_display",
+            hint="Use the command line: outfitswap --help",
+        )
