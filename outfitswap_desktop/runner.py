@@ -107,10 +107,12 @@ class Runner:
         outline: Mask | None = None,
         batch: str | None = None,
         outfit: str | None = None,
+        job: str | None = None,
     ) -> Outcome:
         """Run one job. Pictures already opened may be handed in. Raises KnownError or Cancelled, and then nothing is left.
 
-        `batch` and `outfit` label the history entry.
+        `batch` and `outfit` label the history entry. `job` is the queue's id of it, kept with the entry: a job that has made its
+        entry is never run again (UsageProblem "job_done").
         """
         with writing.tidy(request.output):
             return self._run(
@@ -123,6 +125,7 @@ class Runner:
                 outline=outline,
                 batch=batch,
                 outfit=outfit,
+                job=job,
             )
 
     def _run(
@@ -137,11 +140,13 @@ class Runner:
         outline: Mask | None,
         batch: str | None,
         outfit: str | None,
+        job: str | None,
     ) -> Outcome:
         began = time.perf_counter()
         report(Progress("read", 0.0))
         cancel.check()
         refuse_nonsense(request)
+        self._refuse_done(job)
         image_format = format_for(request.output)
         planned = self._plan(request)
         checked = self._check(request, source=source, garment=garment, mask=mask, outline=outline)
@@ -186,7 +191,7 @@ class Runner:
             },
         )
         data = (encoded, self.kernel.encode_mask(result.mask), _json_bytes(receipt))
-        record = _record(request, result, checked, receipt=receipt, batch=batch, outfit=outfit)
+        record = _record(request, result, checked, receipt=receipt, batch=batch, outfit=outfit, job=job)
         entry = self._save(planned, data, record=record, thumbnail=self.kernel.thumbnail(released), cancel=cancel)
         seconds = {
             "read": round(read, 3),
@@ -289,6 +294,11 @@ class Runner:
             outline = self.kernel.open_mask(request.outline, shape=(height, width), role="outline")
         return self.kernel.check_request(request, opened, garment=garment, mask=mask, outline=outline)
 
+    def _refuse_done(self, job: str | None) -> None:
+        """Raise UsageProblem when that job of the queue has made its entry: another process was faster."""
+        if job and self.history.by_job(job) is not None:
+            raise UsageProblem("This job has been done already.", reason="job_done", hint="Its result is in the history.")
+
     def _save(
         self,
         planned: tuple[writing.Planned, ...],
@@ -299,6 +309,7 @@ class Runner:
         cancel: CancelToken,
     ) -> int:
         """Three phases, so that a kill in between leaves neither half a file nor a row without one."""
+        self._refuse_done(record.job)
         entry = self.history.begin(planned)
         staged: list[writing.Staged] = []
         try:
@@ -388,6 +399,7 @@ def _record(
     receipt: Mapping[str, Any],
     batch: str | None,
     outfit: str | None,
+    job: str | None,
 ) -> Record:
     path = checked.source.path
     return Record(
@@ -401,4 +413,5 @@ def _record(
         receipt=dict(receipt),
         batch=batch,
         outfit=outfit,
+        job=job,
     )

@@ -6,12 +6,15 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from outfitswap_desktop.errors import KnownError, NotAvailable, UsageProblem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from outfitswap_desktop.core.steps import Segmenter, Steps
+    from outfitswap_desktop.engine.answers import EngineAnswers
     from outfitswap_desktop.runner import Runner
     from outfitswap_desktop.safety.records.ledger import Ledger
     from outfitswap_desktop.store.history import History
@@ -102,10 +105,45 @@ def _warm_the_policy() -> None:
 @contextmanager
 def make_runner(engine: str = "auto") -> Iterator[Runner]:
     """A runner with the embedded steps, the safety kernel with its records, and the history; closed at the end."""
+    with _runner_and_ledger(engine) as (runner, _):
+        yield runner
+
+
+@contextmanager
+def _runner_and_ledger(engine: str) -> Iterator[tuple[Runner, Ledger]]:
     steps = make_steps(engine)
     from outfitswap_desktop.runner import Runner
     from outfitswap_desktop.safety.kernel import SafetyKernel
 
     _warm_the_policy()
     with open_history() as history, open_ledger() as ledger:
-        yield Runner(kernel=SafetyKernel(ledger), steps=steps, history=history, engine_reason=choose_engine(engine)[1])
+        reason = choose_engine(engine)[1]
+        yield Runner(kernel=SafetyKernel(ledger), steps=steps, history=history, engine_reason=reason), ledger
+
+
+@contextmanager
+def make_answers() -> Iterator[EngineAnswers]:
+    """What the engine process answers with: a runner, and the parts that look at this machine; closed at the end."""
+    with _runner_and_ledger("auto") as (runner, ledger):
+        from outfitswap_desktop.diagnostics import Diagnostics
+        from outfitswap_desktop.engine.answers import EngineAnswers
+
+        def verify(path: Path) -> dict[str, Any]:
+            from outfitswap_desktop.safety.api import verify_file
+
+            return verify_file(path, ledger)
+
+        yield EngineAnswers(
+            runner,
+            check_engine=choose_engine,
+            verify=verify,
+            doctor=_examine,
+            diagnose=Diagnostics(runner.history, doctor=_examine).answer,
+        )
+
+
+def _examine() -> dict[str, Any]:
+    """The document of `doctor --json`."""
+    from outfitswap_desktop.doctor import examine
+
+    return examine().as_json()

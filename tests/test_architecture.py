@@ -53,10 +53,17 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "batch": frozenset({"wiring", "runner", "core", "store", "safety.api"}),
     "doctor": frozenset({"core", "store", "safety.api"}),
     "ui": frozenset({"core", "store", "weights", "licensing", "safety.api", "engine.client", "engine.messages"}),
-    "wiring": frozenset({"runner", "core", "embedded", "ml", "weights", "safety", "engine", "store", "licensing"}),
+    "diagnostics": frozenset({"reports", "engine.messages", "store", "safety.api"}),
+    "wiring": frozenset(
+        {
+            *("runner", "core", "embedded", "ml", "weights", "safety", "engine", "store", "licensing"),
+            *("doctor", "diagnostics"),  # what the engine process answers beside jobs: it may not import them itself
+        }
+    ),
     "runner": frozenset({"core", "safety", "store"}),
     "engine": frozenset({"core"}),
     "engine.process": frozenset({"core", "wiring"}),
+    "engine.answers": frozenset({"core", "runner", "store", "safety.api"}),  # the window never imports it: a layer like cli
     "ml": frozenset({"core", "weights"}),
     "embedded": frozenset({"core"}),
     "safety": frozenset({"core"}),
@@ -70,7 +77,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 }
 FOR_ALL = frozenset({"errors", "paths"})
 ONLY_IN_FUNCTIONS: dict[str, frozenset[str]] = {
-    "wiring": frozenset({"embedded", "ml", "safety", "engine"}),
+    "wiring": frozenset({"embedded", "ml", "safety", "engine", "doctor", "diagnostics"}),
     "engine.process": frozenset({"wiring"}),
 }
 """What is heavy to load, and so is imported when it is needed, not when the importing module is."""

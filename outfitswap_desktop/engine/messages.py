@@ -99,6 +99,13 @@ class RunSwap:
 
 
 @dataclass(frozen=True, slots=True)
+class FindJob:
+    """What a job of the queue has made, if it has: asked after a child died under it. Answer: SwapDone, or None."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
 class OpenResult:
     """Load a result of this machine's history again, to look at it or to export it. Answer: ResultOpened."""
 
@@ -154,12 +161,15 @@ Request = (
     | CheckPrompt
     | CompleteWord
     | RunSwap
+    | FindJob
     | OpenResult
     | ExportResult
     | VerifyFile
     | AskDoctor
     | WriteReport
 )
+BESIDE = (CheckPrompt, CompleteWord, AskDoctor)
+"""Requests that are answered beside a running job; all others wait for their turn, in the order in which they were sent."""
 
 # Answers
 

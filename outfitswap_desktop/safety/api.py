@@ -3,6 +3,7 @@
 gates() -> tuple[GateInfo, ...]          # name, what it judges, thresholds
 self_test() -> tuple[CheckResult, ...]   # the detectors load, are the pinned ones, and see what they must see
 check_prompts(lines) -> list[PromptAnswer]
+complete_word(prefix) -> tuple[str, ...] # words of the vocabulary that begin so
 verify_file(path, ledger) -> dict        # the marks of a picture
 list_records, erase_records              # what the safety room keeps of the user, and taking it away
 """
@@ -32,6 +33,7 @@ __all__ = [
     "ReleasedImage",
     "archive_place",
     "check_prompts",
+    "complete_word",
     "erase_records",
     "gates",
     "list_records",
@@ -148,6 +150,13 @@ def check_prompts(lines: Sequence[str]) -> list[PromptAnswer]:
     from outfitswap_desktop.safety.prompt import policy
 
     return policy.check_lines(lines)
+
+
+def complete_word(prefix: str, *, limit: int = 12) -> tuple[str, ...]:
+    """Up to `limit` words of the vocabulary that begin with `prefix`: what clothes are called first, then the shortest."""
+    from outfitswap_desktop.safety.prompt import vocabulary
+
+    return vocabulary.beginning(prefix, limit=limit)
 
 
 def verify_file(path: Path, ledger: Ledger) -> dict[str, dict[str, Any]]:

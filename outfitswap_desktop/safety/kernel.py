@@ -5,6 +5,8 @@
     kernel.open_garment(path_or_bytes) -> CheckedSource
     kernel.open_mask(path_or_bytes, shape=(H, W)) -> Mask        # 0/255, >= 128 = in
     kernel.view(path | bytes | CheckedSource) -> ViewableSource  # to look at; cannot be saved
+    kernel.recall(path, sha256) -> ViewableSource                # a result of ours, to look at again
+    kernel.reopen(path, sha256, label=False) -> ReleasedImage    # the same, to save another copy of it
     kernel.check_request(request, source, garment=None, mask=None, outline=None) -> CheckedRequest
     kernel.check_plan(checked, alpha, zone=..., found=..., keeps_cut=...) -> CheckedPlan
     kernel.release(RawOutput(pixels, mask, plan), report=None, cancel=None) -> ReleasedImage
@@ -40,7 +42,7 @@ from outfitswap_desktop.core.photo import read_mask, read_photo
 from outfitswap_desktop.core.regions import Segmentation
 from outfitswap_desktop.core.zones import Zone, target_in_prompt
 from outfitswap_desktop.errors import GateRefused, NotAvailable
-from outfitswap_desktop.safety import allowed, gates, judging, roots, sheet, statements
+from outfitswap_desktop.safety import again, allowed, gates, judging, roots, sheet, statements
 from outfitswap_desktop.safety.detectors import Detectors
 from outfitswap_desktop.safety.gates import OutputGate, PlanGate, RequestGate, SourceGate
 from outfitswap_desktop.safety.judging import GateSaidNo
@@ -57,6 +59,7 @@ from outfitswap_desktop.safety.stages import (
     PLAN_GATE_NAMES,
     REQUEST_GATE_NAMES,
     SOURCE_GATE_NAMES,
+    Again,
     CheckedPlan,
     CheckedRequest,
     CheckedSource,
@@ -131,6 +134,24 @@ class SafetyKernel:
             self._expect(source, source.role)
         photo = source.photo if isinstance(source, CheckedSource) else self.open_photo(source).photo
         return ViewableSource(_SEAL, pixels=photo.pixels, icc=photo.icc, sha256=photo.sha256)
+
+    def is_agreed(self, source: CheckedSource) -> bool:
+        """Whether a statement of consent is on record for this photo."""
+        self._expect(source, "photo")
+        return statements.recorded(source, ledger=self._ledger) is not None
+
+    def recall(self, file: Path, sha256: str) -> ViewableSource:
+        """A file that was released here and still has that hash, to look at; raises InputRefused for any other."""
+        photo = again.photo_of(file, sha256, ledger=self._ledger)
+        return ViewableSource(_SEAL, pixels=immutable(photo.pixels), icc=photo.icc, sha256=sha256)
+
+    def reopen(self, file: Path, sha256: str, *, label: bool = False) -> ReleasedImage:
+        """The same to save another copy: judged again, marked as the same result. `label` writes "AI edited" into a corner."""
+        taken = again.take(file, sha256, label=label, ledger=self._ledger)
+        photo, pixels = taken.photo, immutable(taken.photo.pixels)
+        nothing = np.zeros(pixels.shape[:2], np.uint8)
+        verdicts = self._judge(Judged(pixels, nothing, plan=None, icc=photo.icc), None, None)
+        return self._seal(pixels, "result", verdicts, Metadata(photo.icc, photo.exif, photo.xmp), taken.origin)
 
     def _open(self, source: SourceBytes) -> CheckedSource:
         decoded = self._decode(source)
@@ -353,17 +374,17 @@ class SafetyKernel:
         NotAvailable ("marks_failed", "audit_unavailable"), and then there is nothing to write.
         """
         self._expect_released(image)
-        kept, origin = image.metadata, image.origin
+        kept, said = image.metadata, roots.words_of(image)
         file, _ = seal.seal(
             image.pixels,
             format,
             certificate=self._certificate(),
             result_id=roots.result_id(image),
             kind=image.kind,
-            engine=origin.plan.request.request.engine if origin is not None else None,
-            payload=origin.payload if origin is not None else None,
-            mask=origin.mask if origin is not None else None,
-            source=roots.own_manifest(origin.plan.request.source) if origin is not None else None,
+            engine=said.engine,
+            payload=said.payload,
+            mask=said.mask,
+            source=said.source,
             icc=kept.icc,
             exif=kept.exif,
             xmp_packet=kept.xmp,
@@ -417,7 +438,7 @@ class SafetyKernel:
         kind: Any,
         verdicts: tuple[Verdict, ...],
         metadata: Metadata,
-        origin: Origin | None = None,
+        origin: Origin | Again | None = None,
     ) -> ReleasedImage:
         image = ReleasedImage(_SEAL, pixels=pixels, kind=kind, verdicts=verdicts, metadata=metadata, origin=origin)
         self._made.add(image)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -28,8 +28,9 @@ from outfitswap_desktop.safety.people.smaller import touched_at
 from outfitswap_desktop.safety.people.subject import Subject
 from outfitswap_desktop.safety.records.evidence import RootEvidence
 from outfitswap_desktop.safety.records.ledger import Ledger
+from outfitswap_desktop.safety.records.perceptual import looks
 from outfitswap_desktop.safety.records.schema import decision
-from outfitswap_desktop.safety.stages import CheckedPlan, CheckedSource, ReleasedImage, Verdict
+from outfitswap_desktop.safety.stages import Again, CheckedPlan, CheckedSource, ReleasedImage, Verdict
 
 GATE: Final = "lineage"
 """What refusals of this module are filed under in the audit log."""
@@ -47,16 +48,33 @@ _UNFIT: Final = (
 def root_of(photo: Photo, own: RootEvidence, *, ledger: Ledger) -> RootEvidence:
     """The evidence that results made from `photo` are judged against: `own`, or that of the root of its chain of edits.
 
-    A result is known again by its file, its pixels or its invisible mark. Raises GateRefused ("root_unknown") for one that
-    carries our marks but was not released here, and when the records were damaged.
+    A result is known again by its file, its pixels, its invisible mark, and by its looks when it was saved again without all
+    these or with another's mark. Raises GateRefused ("root_unknown") for one that carries our marks but was not released here,
+    and when the records were damaged.
     """
     mark = _mark_in(photo.pixels)
     root = ledger.root_of(file_sha256=photo.sha256, pixels_sha256=pixels_hash(photo.pixels), mark=mark)
-    if root is not None:
-        return frozen(root)
-    if mark is not None or xmp.read(photo.xmp).result is not None:
+    if root is None and (mark is not None or xmp.read(photo.xmp).result is not None):
         raise GateRefused(_UNKNOWN, reason="root_unknown", hint=_ORIGINAL)
-    return frozen(own)
+    like = _root_like(photo, ledger)
+    if root is None:
+        return frozen(like if like is not None else own)
+    return frozen(root if like is None or like.root_sha256 == root.root_sha256 else _both(root, like))
+
+
+def _root_like(photo: Photo, ledger: Ledger) -> RootEvidence | None:
+    """The root of a result that looks like `photo`, if it has its proportions; None when the photo itself is that root."""
+    seen = looks(photo.pixels)
+    like = None if seen is None else ledger.root_like(seen)
+    if like is None or like.root_sha256 == photo.sha256:
+        return None
+    return like if _has_proportions(like, photo.pixels.shape) else None
+
+
+def _both(root: RootEvidence, like: RootEvidence) -> RootEvidence:
+    """What `root` and another one that may be the picture's allow both: a mark may have been put over another."""
+    scores = {name: min(score, like.scores.get(name, score)) for name, score in root.scores.items()}
+    return replace(root, scores=scores, nsfw=min(root.nsfw, like.nsfw), subjects=(*root.subjects, *like.subjects))
 
 
 def _mark_in(pixels: RGB) -> bytes | None:
@@ -94,32 +112,40 @@ def with_subject(root: RootEvidence, parts: PlanParts) -> tuple[Subject, RootEvi
     """
     if parts.subject is None:
         raise ValueError("nobody was learnt")
+    photo = parts.source.photo
     if not _fits(root, parts):
-        raise GateRefused(_UNFIT, reason="root_unfit", hint=_ORIGINAL)
-    is_root = root.root_sha256 == parts.source.photo.sha256
+        if not root.alike:
+            raise GateRefused(_UNFIT, reason="root_unfit", hint=_ORIGINAL)
+        root = replace(root, root_sha256=photo.sha256, subjects=())  # it only looked like a result of ours
+    is_root = root.root_sha256 == photo.sha256
     scores = dict(parts.scores) if is_root else {k: min(v, root.scores.get(k, v)) for k, v in parts.scores.items()}
     others = []
-    subject = parts.subject
+    found: Subject | None = None
     for document in root.subjects:
         known = Subject.from_json(_plain(document))
         if known.same_person(parts.subject):
             now = known.shares(parts.small)
-            bare = {area: min(share, now.get(area, share)) for area, share in known.bare.items()}
-            subject = replace(known, bare=MappingProxyType(bare))
+            known = replace(known, bare=MappingProxyType({area: min(s, now[area]) for area, s in known.bare.items()}))
+            found = known if found is None else found.tightened(known)
         else:
             others.append(document)
-    return subject, frozen(replace(root, scores=scores, subjects=tuple(others)))
+    subject = found if found is not None else parts.subject
+    return subject, frozen(replace(root, scores=scores, subjects=tuple(others), alike=False))
 
 
 def _fits(root: RootEvidence, parts: PlanParts) -> bool:
     """Whether the root's bodies can be laid over the picture, and one of them over the only person in it."""
-    height, width = parts.seen.shape[:2]
-    wide, high = width / root.size[0], height / root.size[1]
-    if abs(wide - high) * max(root.size) > 2 * max(1.0, wide, high):
+    if not _has_proportions(root, parts.seen.shape):
         return False
     if parts.subject is None or not root.subjects or len(parts.persons) > 1:
         return True
     return any(Subject.from_json(_plain(document)).same_person(parts.subject) for document in root.subjects)
+
+
+def _has_proportions(root: RootEvidence, shape: tuple[int, ...]) -> bool:
+    """Whether a picture of `shape` (H, W, ...) is the root's, larger or smaller."""
+    wide, high = shape[1] / root.size[0], shape[0] / root.size[1]
+    return abs(wide - high) * max(root.size) <= 2 * max(1.0, wide, high)
 
 
 def after(plan: CheckedPlan, mask: Mask) -> RootEvidence:
@@ -152,8 +178,31 @@ def request_hash(plan: CheckedPlan) -> str:
 
 def result_id(image: ReleasedImage) -> str:
     """The word by which the marks of one file belong together: of a result's request, else of the pixels; 32 hex digits."""
+    if isinstance(image.origin, Again):
+        return image.origin.result
     whole = request_hash(image.origin.plan) if image.origin is not None else pixels_hash(image.pixels)
     return whole[:32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """What the marks of a file say beside its id: `engine`, the mark's `payload` and `mask`, the file it was made of."""
+
+    engine: str | None = None
+    payload: bytes | None = None
+    mask: Mask | None = None
+    source: bytes | None = None
+
+
+def words_of(image: ReleasedImage) -> Words:
+    """The words for the marks of a released picture."""
+    origin = image.origin
+    if origin is None:
+        return Words()
+    if isinstance(origin, Again):
+        return Words(payload=origin.payload, source=origin.file)
+    request = origin.plan.request
+    return Words(request.request.engine, origin.payload, origin.mask, own_manifest(request.source))
 
 
 def own_manifest(source: CheckedSource) -> bytes | None:
@@ -174,10 +223,15 @@ def record(image: ReleasedImage, file: bytes, format: PictureFormat, *, ledger: 
     if origin is None:
         ledger.log(decision("encode", "passed", picture=digest, pixels=pixels, format=format, version=__version__))
         return
+    if isinstance(origin, Again):
+        ledger.released(digest, pixels, origin.payload, origin.root, looks(image.pixels))
+        words: dict[str, Any] = {"picture": digest, "pixels": pixels, "root": origin.root.root_sha256, "format": format}
+        ledger.log(decision("encode", "passed", marked=origin.payload is not None, version=__version__, **words))
+        return
     plan = origin.plan
     verdicts = (*plan.request.source.verdicts, *plan.verdicts, *image.verdicts)
     scores = {name: score for verdict in verdicts for name, score in verdict.scores.items()}
-    ledger.released(digest, pixels, origin.payload, after(plan, origin.mask))
+    ledger.released(digest, pixels, origin.payload, after(plan, origin.mask), looks(image.pixels))
     ledger.log(
         decision(
             "encode",

@@ -329,11 +329,22 @@ class Origin:
     payload: bytes | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Again:
+    """Where a result that was taken up from its file again comes from: what its marks say, its root, and the file's bytes."""
+
+    result: str
+    payload: bytes | None
+    root: RootEvidence
+    file: bytes
+
+
 class ReleasedImage(_Sealed):
     """A picture that all gates have passed: the only kind that may be shown, encoded or saved.
 
     `pixels` (H, W, 3) cannot be written to; `verdicts` say what each gate measured. A result carries `origin`: the plan it
-    was made for, its `mask`, and the payload of the invisible mark that lies in it (None: its mask is too small for one).
+    was made for, its `mask`, and the payload of the invisible mark that lies in it (None: its mask is too small for one). One
+    that was taken up from its file has `Again` instead.
     """
 
     __slots__ = ("kind", "metadata", "origin", "pixels", "verdicts")
@@ -341,7 +352,7 @@ class ReleasedImage(_Sealed):
     kind: ReleasedKind
     verdicts: tuple[Verdict, ...]
     metadata: Metadata
-    origin: Origin | None
+    origin: Origin | Again | None
 
     def __init__(
         self,
@@ -351,7 +362,7 @@ class ReleasedImage(_Sealed):
         kind: ReleasedKind,
         verdicts: tuple[Verdict, ...],
         metadata: Metadata,
-        origin: Origin | None = None,
+        origin: Origin | Again | None = None,
     ) -> None:
         self._fill(seal, pixels=immutable(pixels), kind=kind, verdicts=verdicts, metadata=metadata, origin=origin)
         _require(verdicts, OUTPUT_GATE_NAMES)

@@ -36,6 +36,11 @@ def consent_for(request: SwapRequest, source: CheckedSource, *, ledger: Ledger) 
     return Consent(sha256, perceptual, kind, datetime.now(UTC), release, attested), True
 
 
+def recorded(source: CheckedSource, *, ledger: Ledger) -> Consent | None:
+    """The consent on record that covers `source` now, or None."""
+    return ledger.consent_for(source.photo.sha256, perceptual_hash(source.pixels))
+
+
 def _read(statement: str) -> tuple[ConsentKind, str | None]:
     """The kind of a statement and the hash of the release it names; what follows the other kinds' colon is for the receipt."""
     word, _, rest = statement.partition(":")

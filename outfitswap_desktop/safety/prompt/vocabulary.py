@@ -39,6 +39,8 @@ COUNTED: Final = frozenset(
 DESCRIBING: Final = frozenset({"looks", "finishes", "making", "making_forms", "cuts", "light", "degrees", "shades"})
 """Themes whose words may stand between a number and what it counts."""
 _COUNTS: Final = frozenset({"two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"})
+_FIRST: Final = frozenset({"garments", "outerwear", "fabrics", "colours", "patterns"})
+"""Themes of the words that a wish usually begins with."""
 _CENTURY: Final = frozenset({"century", "centuries"})
 _ORDINAL: Final = re.compile(r"\d{1,2}(st|nd|rd|th)$")
 _DECADE: Final = re.compile(r"(1[0-9]|20)?[0-9]0'?s$")
@@ -84,6 +86,20 @@ def nearest(word: str) -> tuple[str, ...]:
         tokens.fold(word), _suggestible(), scorer=fuzz.ratio, limit=MOST_SUGGESTED, score_cutoff=LEAST_SIMILAR
     )
     return tuple(name for name, _, _ in found)
+
+
+def beginning(prefix: str, *, limit: int) -> tuple[str, ...]:
+    """Up to `limit` words that begin with `prefix` and are allowed alone: garments, fabrics, colours and patterns first.
+
+    Within these the shortest first, which of word and plural is the word.
+    """
+    start = tokens.fold(prefix.strip())
+    if not start:
+        return ()
+    themes = words().themes
+    found = (word for word in _suggestible() if word.startswith(start))
+    ranked = sorted(found, key=lambda word: (not themes[word] & _FIRST, len(word), word))
+    return tuple(ranked[:limit])
 
 
 def company(word: str) -> tuple[str, ...]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from outfitswap_desktop.errors import GateRefused
 from outfitswap_desktop.safety.records import database, schema
 from outfitswap_desktop.safety.records.audit import AuditLog
 from outfitswap_desktop.safety.records.chain import Row
 from outfitswap_desktop.safety.records.evidence import RootEvidence
+
+ALIKE: Final = 40
+"""Bits of 256 in which a picture may differ from a released one and still be taken for it: see perceptual.looks."""
 
 
 class Lineage:
@@ -19,8 +23,18 @@ class Lineage:
     def __init__(self, audit: AuditLog) -> None:
         self._audit = audit
 
-    def released(self, result_sha256: str, pixels_sha256: str, *, mark: bytes | None, root: RootEvidence) -> int:
+    def released(
+        self,
+        result_sha256: str,
+        pixels_sha256: str,
+        *,
+        mark: bytes | None,
+        root: RootEvidence,
+        looks: bytes | None = None,
+    ) -> int:
         """Log a released picture: hash of its file, of its pixels, its mark (6 bytes) if it carries one, and its root.
+
+        `looks` is its fingerprint (perceptual.looks), by which it is found when it was saved again without all else.
 
         Returns the entry's number. Raises EventRefusedError when something else than numbers and hashes would be written,
         and NotAvailable ("audit_unavailable"): then it must not be released.
@@ -33,9 +47,13 @@ class Lineage:
         }
         if mark is not None:
             event["mark"] = mark.hex()
+        if looks is not None:
+            event["looks"] = looks.hex()
         schema.check(event, kinds=schema.OWN)
         result, pixels = bytes.fromhex(result_sha256), bytes.fromhex(pixels_sha256)
-        return self._audit.write(lambda writer: writer.add(event, result=result, pixels=pixels, mark=mark).seq)
+        return self._audit.write(
+            lambda writer: writer.add(event, ref=looks, result=result, pixels=pixels, mark=mark).seq
+        )
 
     def root_of(self, *, file_sha256: str, pixels_sha256: str, mark: bytes | None) -> RootEvidence | None:
         """The root's evidence of a picture that was released here, None for a picture that was not.
@@ -51,6 +69,22 @@ class Lineage:
         if self._audit.check().damaged:
             raise _damaged()
         return None
+
+    def root_of_file(self, sha256: str) -> RootEvidence | None:
+        """The root's evidence of a file that was released here, by the hash of its bytes alone; None for any other."""
+        row = self._first((("result", bytes.fromhex(sha256)),))
+        return None if row is None else self._evidence(row)
+
+    def root_like(self, looks: bytes) -> RootEvidence | None:
+        """The root's evidence of the released picture that looks most like this one (ALIKE), None when none does.
+
+        Raises as `root_of` does, but does not look through the whole log: what is not found there was not found here.
+        """
+        try:
+            row = self._audit.most_like(looks, ALIKE)
+        except database.LogDamagedError as problem:
+            raise _damaged() from problem
+        return None if row is None else replace(self._evidence(row), alike=True)
 
     def known_ours(self, mark: bytes) -> bool:
         """Whether a picture with this mark was released here; raises GateRefused when its entry was changed."""
@@ -88,8 +122,8 @@ class Lineage:
 
 def _is_filed(row: Row, event: Mapping[str, Any]) -> bool:
     """Whether the columns that a picture is found by are those of the body."""
-    columns = (row.result, row.pixels, row.mark)
-    names = ("result", "pixels", "mark")
+    columns = (row.result, row.pixels, row.mark, row.ref)
+    names = ("result", "pixels", "mark", "looks")
     return all(
         (None if value is None else value.hex()) == event.get(name) for name, value in zip(names, columns, strict=True)
     )
