@@ -5,8 +5,9 @@ Painting never waits: the parameters are worked out again on another thread once
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QObject, QRect, Signal
@@ -17,31 +18,10 @@ from outfitswap_desktop.core.arrays import Alpha, Mask
 from outfitswap_desktop.core.regions import Box
 from outfitswap_desktop.core.strokes import Brush, MaskCanvas
 from outfitswap_desktop.core.undo import EMPTY, UndoPatch, around
-from outfitswap_desktop.errors import UsageProblem
+from outfitswap_desktop.errors import InputRefused, UsageProblem
 from outfitswap_desktop.ui.canvas.areas import Area, union
 from outfitswap_desktop.ui.canvas.background import Background
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Facts:
-    """What undo restores beside the painted pixels: parameters, the detection's mask, and the protected areas."""
-
-    parameters: MaskParameters = field(default_factory=MaskParameters)
-    base: Area | None = None
-    protected: Mapping[str, Area] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Change:
-    """One step of undo: how many patches of the canvas it made, and the facts before and after.
-
-    `kind` is "stroke", "detection", "parameters" or what the caller of `replace` said.
-    """
-
-    kind: str
-    patches: int
-    before: Facts
-    after: Facts
+from outfitswap_desktop.ui.canvas.change import Change, Facts, Saved, read, written
 
 
 class MaskModel(QObject):
@@ -67,6 +47,7 @@ class MaskModel(QObject):
         self._shape = (height, width)
         self._canvas = MaskCanvas(np.zeros((height, width), np.uint8), pack_at_once=False)
         self._facts = Facts()
+        self._start: Area | None = None
         self._done: list[Change] = []
         self._undone: list[Change] = []
         self._edited = False
@@ -244,7 +225,7 @@ class MaskModel(QObject):
             self.parameters_changed.emit(parameters)
         self._before_slide = None if final else before
         if final and before.parameters != parameters:
-            self._done.append(Change("parameters", 0, before, self._facts))
+            self._done.append(Change("parameters", (), before, self._facts))
             self._forget_redo()
             self._tell()
 
@@ -257,7 +238,7 @@ class MaskModel(QObject):
         change = self._done.pop()
         self._undone.append(change)
         box = EMPTY
-        for _ in range(change.patches):
+        for _ in change.patches:
             box = around(box, self._canvas.undo())
         self._restore(change.before, box)
         return True
@@ -269,9 +250,47 @@ class MaskModel(QObject):
         change = self._undone.pop()
         self._done.append(change)
         box = EMPTY
-        for _ in range(change.patches):
+        for _ in change.patches:
             box = around(box, self._canvas.redo())
         self._restore(change.after, box)
+        return True
+
+    # autosave
+
+    def as_values(self) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """The mask with its whole history: JSON values, and blobs by name. A blob keeps name and bytes while it is in use, so
+
+        that a save writes only what is new. A running stroke is left out. Cheap: everything is deflated already, as a rule.
+        """
+        changes = (*self._done, *reversed(self._undone))
+        return written(Saved(self._shape, self._start, self._facts, changes, len(self._done)))
+
+    def restore(self, values: Mapping[str, Any], blobs: Mapping[str, bytes]) -> bool:
+        """Put back what `as_values` gave, undo and redo included; False, and nothing is changed, when it is damaged
+
+        or belongs to a photo of another size.
+        """
+        try:
+            saved = read(values, blobs)
+            if saved.shape != self._shape:
+                return False
+            painted = saved.painted()
+        except InputRefused:
+            return False
+        self.abandon()
+        areas = saved.now.protected
+        keep = union(areas.values(), self._shape) if areas else None
+        self._canvas = MaskCanvas(painted, keep, pack_at_once=False)
+        done, undone = saved.changes[: saved.done], saved.changes[saved.done :]
+        self._canvas.resume(_patches(done), reversed(_patches(undone)))
+        self._done, self._undone = list(done), list(reversed(undone))
+        self._start, self._facts, self._adjusted = saved.start, saved.now, None
+        self._painted_state += 1
+        self._repaint_all()
+        self._emit((0, 0, self._shape[1], self._shape[0]))
+        self.protected_changed.emit()
+        self.parameters_changed.emit(self.parameters)
+        self._tell()
         return True
 
     def close(self) -> None:
@@ -316,9 +335,10 @@ class MaskModel(QObject):
         before = before or self._facts
         if not made and before is self._facts:
             return False
-        self._done.append(Change(kind, len(made), before, self._facts))
+        change = Change(kind, tuple(made), before, self._facts)
+        self._done.append(change)
         self._forget_redo()
-        self._background.run(lambda: [patch.pack() for patch in made], lambda _packed: None)
+        self._background.run(change.pack, lambda _packed: None)
         self._tell()
         return True
 
@@ -330,7 +350,14 @@ class MaskModel(QObject):
         self._done.clear()
         self._undone.clear()
         self._canvas.resume((), ())
+        self._start = start = Area.of(self.painted)
+        self._background.run(lambda: [area.pack() for area in (start, *self._areas())], lambda _packed: None)
         self._tell()
+
+    def _areas(self) -> list[Area]:
+        """The areas of the present facts."""
+        facts = self._facts
+        return [*([facts.base] if facts.base is not None else []), *facts.protected.values()]
 
     def _tell(self) -> None:
         edited = False
@@ -411,3 +438,7 @@ class MaskModel(QObject):
             raise UsageProblem("A part of the mask came before the whole.", reason="mask_order")
         self._adjusted[box[1] : box[3], box[0] : box[2]] = pixels
         self._emit(box)
+
+
+def _patches(changes: Iterable[Change]) -> list[UndoPatch]:
+    return [patch for change in changes for patch in change.patches]

@@ -41,7 +41,7 @@ def halved(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     height, width = pixels.shape[:2]
     if height % 2 or width % 2:
-        pixels = cv2.copyMakeBorder(pixels, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        pixels = np.asarray(cv2.copyMakeBorder(pixels, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), np.uint8)
     size = ((width + 1) // 2, (height + 1) // 2)
     result: Any = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     return np.asarray(result, np.uint8)
