@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from outfitswap_desktop.core.zones import Zone
-from outfitswap_desktop.errors import Cancelled, GateRefused, InputRefused, UsageProblem
-from outfitswap_desktop.safety import output_gates, plan_gates, roots, writing
+from outfitswap_desktop.errors import Cancelled, GateRefused, InputRefused, NotAvailable, UsageProblem
+from outfitswap_desktop.safety import judging, output_gates, plan_gates, roots, writing
 from outfitswap_desktop.safety.detectors import BOX_FLOOR, LABELS, Detection, Detectors
 from outfitswap_desktop.safety.judging import GateSaidNo
 from outfitswap_desktop.safety.kernel import SafetyKernel
@@ -20,7 +20,7 @@ from outfitswap_desktop.safety.people.areas import AREAS
 from outfitswap_desktop.safety.people.exposure import Shown
 from outfitswap_desktop.safety.people.subject import Subject
 from outfitswap_desktop.safety.records.evidence import RootEvidence
-from outfitswap_desktop.safety.stages import ReleasedImage, Verdict
+from outfitswap_desktop.safety.stages import OUTPUT_GATE_NAMES, ReleasedImage, Verdict
 from outfitswap_desktop.safety.statements import MOST_RELEASE_BYTES
 from tests.safety.marks.test_invisible import PAYLOAD, picture
 from tests.safety.people.figures import HEIGHT, SKIN, TOP, WIDTH, lay, person, segmentation, shaded
@@ -64,6 +64,46 @@ def test_a_gate_that_is_cancelled_inside_cancels_the_job(kernel):
     with pytest.raises(Cancelled):
         strict.release(result)
     assert not [image for image in strict._made if isinstance(image, ReleasedImage)]
+
+
+def test_a_refusal_says_why_nothing_could_be_judged():
+    def fails():
+        raise RuntimeError("secret")
+
+    def unknown():
+        raise NotAvailable("The weights are gone.", reason="weights", hint="Install anew.")
+
+    def said(ask):
+        return judging._within(5.0, "frame", ask, None)
+
+    sound = Verdict("frame", True, {"x": 1.0})
+    assert said(lambda: sound) is sound
+    for ask, why in (
+        (fails, "failed with RuntimeError"),
+        (unknown, "the weights are gone)"),
+        (lambda: replace(sound, gate="skin"), "makes no sense"),
+        (lambda: replace(sound, scores={"x": float("inf")}), "makes no sense"),
+        (lambda: replace(sound, scores={"x": -1.1e9}), "makes no sense"),
+        (lambda: replace(sound, passed=1), "makes no sense"),
+        (lambda: replace(sound, passed=False), "makes no sense"),
+    ):
+        answer = said(ask)
+        assert (answer.gate, answer.passed, answer.reason) == ("frame", False, "output_unjudged")
+        assert why in answer.message
+        assert answer.hint == judging.DOCTOR
+    assert judging._within(5.0, "prompt", fails, None).reason == "unjudged"
+    assert said(lambda: replace(sound, scores={"x": -1e9})).passed
+
+
+def test_a_sheet_keeps_the_highest_score_of_each_gate():
+    one, two = ((Verdict("frame", True, {"x": x, "y": 0.2}), Verdict("skin", True, {"z": x})) for x in (0.3, 0.1))
+    merged = judging.worst([one, two])
+    assert [verdict.gate for verdict in merged] == list(OUTPUT_GATE_NAMES)
+    assert all(verdict.passed for verdict in merged)
+    scores = {verdict.gate: dict(verdict.scores) for verdict in merged}
+    assert scores["frame"] == {"x": 0.3, "y": 0.2}
+    assert scores["skin"] == {"z": 0.3}
+    assert scores["body_parts"] == {}
 
 
 # --- looks --------------------------------------------------------------------------------------------------------------

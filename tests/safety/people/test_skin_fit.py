@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from outfitswap_desktop.safety.people import skin
+from outfitswap_desktop.safety.people.skin import SkinModel
 
 
 def samples(*, middle=60.0, centre=(0.2, 0.25), slope=(0.001, -0.001), n=400, noise=0.01, seed=0):
@@ -47,3 +48,8 @@ def test_a_share_must_look_like_skin():
     blue = samples(centre=(-0.2, -0.2), n=300)
     assert skin._fitted(np.concatenate([samples(n=100), blue]), least=0.26) is None
     assert skin._fitted(np.concatenate([samples(n=100), blue]), least=0.25) is not None
+
+
+def test_grey_skin_is_a_narrow_tone_without_hue():
+    (tone,) = SkinModel.learn(np.repeat(np.linspace(120, 200, 400, dtype=np.uint8)[:, None], 3, axis=1)).tones
+    assert tone == skin.Tone((0.0, 0.0), (0.0, 0.0), (0.0004, 0.0, 0.0004), 60.0)
