@@ -316,6 +316,7 @@ def main() -> None:
     asked.add_argument("--seconds", type=float, default=120)
     asked.add_argument("--only", default="", help="modules whose path holds this")
     asked.add_argument("--again", type=Path, help="rows written before: the survivors among them are tried again")
+    asked.add_argument("--also", nargs="*", default=[], help="test files that DATA does not know yet; they run first")
     asked.add_argument("--rows", type=Path, default=Path("mutation.jsonl"))
     chosen = asked.parse_args()
     copy = chosen.copy.resolve()
@@ -351,7 +352,7 @@ def main() -> None:
             if known_row is not None:
                 counted[known_row["outcome"]] += 1
                 continue
-            row = tried(change, copy, reach.tests(change), seconds=chosen.seconds)
+            row = tried(change, copy, [*chosen.also, *reach.tests(change)], seconds=chosen.seconds)
             counted[row["outcome"]] += 1
             rows.write(json.dumps(row) + "\n")
             rows.flush()
