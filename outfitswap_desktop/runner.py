@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from outfitswap_desktop.core import pipeline
 from outfitswap_desktop.core.arrays import Mask
 from outfitswap_desktop.core.colour import to_srgb
@@ -216,7 +214,7 @@ class Runner:
             cancel=cancel,
         )
         plans.append(plan)
-        alpha = np.where(plan.mask > 0, planned.alpha, 0).astype(np.uint8)
+        alpha = planned.alpha & plan.mask  # the plan's mask is 0/255
         return replace(planned, alpha=alpha, notes=(*planned.notes, *plan.cut), recolour=plan.recolour)
 
     def segment(

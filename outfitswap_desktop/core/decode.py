@@ -177,7 +177,7 @@ def _keys(key: bytes | None, channels: int) -> NDArray[np.int64]:
 
 
 def _keyed(same: NDArray[np.bool_]) -> Alpha:
-    return np.where(same.all(axis=-1), 0, 255).astype(np.uint8)
+    return np.where(same.all(axis=-1), np.uint8(0), np.uint8(255))
 
 
 def _from_palette(indices: NDArray[np.uint8], palette: bytes, key: bytes | None) -> tuple[RGB, Alpha | None]:

@@ -32,7 +32,7 @@ def matte(image: RGB, mask: Mask, *, keep_out: Mask | None = None) -> Alpha:
     reach = int(np.clip(round(REACH * max(mask.shape)), LEAST_REACH, MOST_REACH))
     signed = _signed_distance(inside)
     rows, columns = np.nonzero(np.abs(signed) <= reach)
-    alpha: Alpha = np.where(inside, 255, 0).astype(np.uint8)
+    alpha: Alpha = np.where(inside, np.uint8(255), np.uint8(0))
     if rows.size:
         coverage = _coverage(image, signed, (rows, columns), reach)
         alpha[rows, columns] = np.rint(np.where(coverage < FAINT, 0.0, coverage) * 255.0).astype(np.uint8)

@@ -231,4 +231,4 @@ def _mask(container: Container, size: tuple[int, int]) -> Mask:
     if alphas is not None and int(alphas.min()) < int(alphas.max()):
         product = strongest.astype(np.uint16) * alphas
         strongest = alphas if len(one_colour) == 1 else ((product + 127) // 255).astype(np.uint8)
-    return np.where(np.ascontiguousarray(decode.upright(strongest, turned)) >= 128, 255, 0).astype(np.uint8)
+    return np.where(np.ascontiguousarray(decode.upright(strongest, turned)) >= 128, np.uint8(255), np.uint8(0))

@@ -16,7 +16,7 @@ from outfitswap_desktop.core import compose, edge
 from outfitswap_desktop.core.arrays import RGB, Alpha, Mask
 from outfitswap_desktop.core.colour import from_srgb, to_srgb
 from outfitswap_desktop.core.job import CancelToken, Measured, Progress, Report, SwapRequest, SwapResult
-from outfitswap_desktop.core.mask import feather
+from outfitswap_desktop.core.mask import feather, solid, to_binary
 from outfitswap_desktop.core.photo import Photo
 from outfitswap_desktop.core.regions import Segmentation
 from outfitswap_desktop.core.steps import Generated, GenerationRequest, Recolour, Segmenter, Steps
@@ -102,7 +102,7 @@ def run(
             cancel=cancel,
         )
     with clock.stage("paste"):
-        mask: Mask = np.where(plan.alpha > 0, 255, 0).astype(np.uint8)
+        mask = solid(plan.alpha)
         image = _pasted(photo, made, plan=plan, crop=crop, seen=seen)
         outside = compose.changed_outside(photo.pixels, image, mask)
     if outside:
@@ -208,7 +208,7 @@ def _hand_drawn(request: SwapRequest, drawn: Mask, *, seen: RGB, segmenter: Segm
     """A hand-drawn mask, less what is protected on any person found; it stays usable when nobody is found."""
     target = target_in_prompt(request.prompt)
     zone = request.zone or (target.zone if target is not None else None)
-    alpha: Alpha = np.where(drawn >= 128, 255, 0).astype(np.uint8)
+    alpha: Alpha = to_binary(drawn)
     try:
         found = segmenter.segment(seen, person=request.person, zones=None, cancel=cancel)
     except NobodyFound as problem:
@@ -267,5 +267,5 @@ def _pasted(photo: Photo, made: Generated, *, plan: MaskPlan, crop: compose.Crop
         window = compose.resize(window, crop.native)
     if seen is not photo.pixels:
         window = from_srgb(window, photo.icc)
-    alpha = np.where(plan.alpha > 0, 255, 0).astype(np.uint8) if made.composited else plan.alpha
+    alpha = solid(plan.alpha) if made.composited else plan.alpha
     return compose.paste_back(photo.pixels, window, alpha, crop=crop)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from outfitswap_desktop.core.arrays import Alpha, Mask
+from outfitswap_desktop.core.mask import solid
 from outfitswap_desktop.core.regions import Segmentation, box_of
 from outfitswap_desktop.core.zones import MARGINS, PARTS_OF, PROTECTED, TargetClass, Zone
 
@@ -48,25 +49,26 @@ def cut(
     With a segmentation: the zone's garment and the parts of the body it may lie on, widened by the target's margin, less
     head, hair, hands and shoes. Without one: the drawn `outline` of the person, widened the same way; without either: nothing.
     """
-    wanted = alpha > 0
+    wanted = solid(alpha)
     if found is not None:
         base = _zone_on_body(found, zone, (alpha.shape[0], alpha.shape[1]))
         height = _height(found)
         taboo = _protected(found, (alpha.shape[0], alpha.shape[1]))
     elif outline is not None:
-        base = np.where(outline > 0, 255, 0).astype(np.uint8)
+        base = solid(outline)
         _, top, _, bottom = box_of(base)
         height = bottom - top
-        taboo = np.zeros(alpha.shape, bool)
+        taboo = np.zeros(alpha.shape, np.uint8)
     else:
         nothing = np.zeros(alpha.shape, np.uint8)
-        return Cut(nothing, beyond_zone=int(np.count_nonzero(wanted)), protected=0)
-    inside = _widened(base, max(SOFT_EDGE, round(margin_of(target, zone) * height))) > 0
-    kept = wanted & inside & ~taboo
+        return Cut(nothing, beyond_zone=cv2.countNonZero(wanted), protected=0)
+    inside = _widened(base, max(SOFT_EDGE, round(margin_of(target, zone) * height)))
+    within = cv2.bitwise_and(wanted, inside)
+    kept = np.asarray(cv2.bitwise_and(within, cv2.bitwise_not(taboo)), np.uint8)
     return Cut(
-        np.where(kept, 255, 0).astype(np.uint8),
-        beyond_zone=int(np.count_nonzero(wanted & ~inside)),
-        protected=int(np.count_nonzero(wanted & inside & taboo)),
+        kept,
+        beyond_zone=cv2.countNonZero(wanted) - cv2.countNonZero(within),
+        protected=cv2.countNonZero(within) - cv2.countNonZero(kept),
     )
 
 
@@ -90,15 +92,15 @@ def _zone_on_body(found: Segmentation, zone: Zone, shape: tuple[int, int]) -> Ma
     if found.body is not None:
         limbs = np.minimum(limbs, found.body)
     region = found.regions.get(zone)
-    return np.maximum(limbs, region.mask) if region is not None else limbs
+    return solid(np.maximum(limbs, region.mask) if region is not None else limbs)
 
 
-def _protected(found: Segmentation, shape: tuple[int, int]) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    taboo = np.zeros(shape, bool)
+def _protected(found: Segmentation, shape: tuple[int, int]) -> Mask:
+    taboo = np.zeros(shape, np.uint8)
     for area in found.protected:
         if area.name in PROTECTED:
-            taboo |= area.mask > 0
-    return taboo
+            np.maximum(taboo, area.mask, out=taboo)
+    return solid(taboo)
 
 
 def _widened(mask: Mask, by: int) -> Mask:
@@ -110,5 +112,5 @@ def _widened(mask: Mask, by: int) -> Mask:
     window = (slice(max(0, y0 - by), min(height, y1 + by)), slice(max(0, x0 - by), min(width, x1 + by)))
     away = cv2.distanceTransform(cv2.bitwise_not(mask[window]), cv2.DIST_L2, 3)
     grown = np.zeros_like(mask)
-    grown[window] = np.where(away <= by, 255, 0)
+    grown[window] = cv2.compare(away, float(by), cv2.CMP_LE)
     return grown

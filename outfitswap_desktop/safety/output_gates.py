@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import cv2
 import numpy as np
 
 from outfitswap_desktop.core.arrays import RGB
 from outfitswap_desktop.core.colour import to_srgb
+from outfitswap_desktop.core.compose import changed_outside
 from outfitswap_desktop.safety.detectors import EXPOSED, Detectors
 from outfitswap_desktop.safety.parts import (
     CATEGORIES,
@@ -53,12 +55,12 @@ class Frame:
         source = plan.request.source
         if source.pixels.shape != pixels.shape:
             return refused(self.name, "output_malformed", "The result does not have the photo's size.", _REPORT)
-        beyond = int(np.count_nonzero((mask > 0) & (plan.mask == 0)))
+        beyond = cv2.countNonZero(cv2.bitwise_and(mask, cv2.compare(plan.mask, 0, cv2.CMP_EQ)))
         if beyond:
             return refused(
                 self.name, "mask_changed", f"The result's mask is not the checked one ({beyond} pixels).", _REPORT
             )
-        changed = int(np.count_nonzero((pixels != source.pixels).any(axis=2) & (mask == 0)))
+        changed = changed_outside(source.pixels, pixels, mask)
         if changed:
             return refused(
                 self.name,
@@ -176,8 +178,10 @@ class Skin:
 
 def _seen(output: Judged, plan: CheckedPlan) -> RGB:
     """The result in sRGB, in which skin is known, at the size at which it is measured."""
-    small = picture_at(output.pixels, fitting(output.pixels.shape))
-    return to_srgb(small, plan.request.source.photo.icc)
+    if output.small is None:
+        small = picture_at(output.pixels, fitting(output.pixels.shape))
+        output.small = to_srgb(small, plan.request.source.photo.icc)
+    return output.small
 
 
 def _shares(output: Judged, plan: CheckedPlan) -> Mapping[str, float]:

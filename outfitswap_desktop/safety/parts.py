@@ -124,10 +124,11 @@ class Judged:
     """What the output gates look at: the very array that is released if they pass.
 
     `pixels` (H, W, 3), in the space of `icc`, and `mask` (H, W) cannot be written to. `plan` is None only for the user's own
-    photo in a contact sheet. `detections` are what the body part gate saw, for the gates behind it.
+    photo in a contact sheet. `detections` are what the body part gate saw, for the gates behind it; `shares` what
+    the skin gates measured, on `small` (h, w, 3) sRGB.
     """
 
-    __slots__ = ("detections", "icc", "mask", "persons", "pixels", "plan", "scores", "shares")
+    __slots__ = ("detections", "icc", "mask", "persons", "pixels", "plan", "scores", "shares", "small")
 
     def __init__(
         self,
@@ -145,6 +146,7 @@ class Judged:
         self.persons = tuple(persons)
         self.scores: Mapping[str, float] | None = None
         self.shares: Mapping[str, float] | None = None
+        self.small: RGB | None = None
         self.detections: tuple[Detection, ...] = ()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outfitswap_desktop.core.arrays import F32, Mask
+from outfitswap_desktop.core.mask import solid
 from outfitswap_desktop.core.regions import BodyAxis, Segmentation, box_of
 
 CHEST_HIP: Final = "chest_hip"
@@ -53,7 +54,7 @@ def areas_of(segmentation: Segmentation, shape: tuple[int, int]) -> dict[str, Ma
     chest &= ~(arms | limbs["forearms"])
     taken = ~(body > 0)
     for name, area in ((CHEST_HIP, chest), *((name, limbs[name]) for name in _ORDER)):
-        found[name] = np.where(area & ~taken, 255, 0).astype(np.uint8)
+        found[name] = np.where(area & ~taken, np.uint8(255), np.uint8(0))
         taken = taken | area
     if np.count_nonzero(found[CHEST_HIP]) < LEAST_CHEST * np.count_nonzero(body):
         return dict.fromkeys(AREAS, np.zeros(shape, np.uint8)) | {CHEST_HIP: body}
@@ -68,7 +69,7 @@ def _body(segmentation: Segmentation, shape: tuple[int, int]) -> Mask:
     """The person and what is worn, without what is protected; the persons' boxes where the segmenter gave no body."""
     body = np.zeros(shape, np.uint8)
     if segmentation.body is not None:
-        body = np.where(segmentation.body > 0, 255, 0).astype(np.uint8)
+        body = solid(segmentation.body)
     else:
         for person in segmentation.persons:
             x0, y0, x1, y1 = person.box
@@ -131,7 +132,7 @@ def areas_of_outline(outline: Mask) -> tuple[Mask, dict[str, Mask]]:
 
     Wide on purpose: areas overlap, and chest to hip reaches over the outline's whole width.
     """
-    inside = np.where(outline >= 128, 255, 0).astype(np.uint8)
+    inside = np.where(outline >= 128, np.uint8(255), np.uint8(0))
     _, top, _, bottom = box_of(inside)
     tall = bottom - top
 

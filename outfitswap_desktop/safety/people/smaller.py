@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from outfitswap_desktop.core.arrays import RGB, Mask
+from outfitswap_desktop.core.mask import solid
 from outfitswap_desktop.core.regions import BodyAxis, Segmentation
 
 SKIN_SIDE: Final = 1600
@@ -34,15 +35,15 @@ def mask_at(mask: Mask, size: tuple[int, int]) -> Mask:
     if (mask.shape[1], mask.shape[0]) == size:
         return mask
     small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
-    return np.where(small > 127, 255, 0).astype(np.uint8)
+    return np.asarray(cv2.compare(small, 127, cv2.CMP_GT), np.uint8)
 
 
 def touched_at(mask: Mask, size: tuple[int, int]) -> Mask:
     """The same, but 255 wherever any of a pixel was in it: for what may have been changed."""
     if (mask.shape[1], mask.shape[0]) == size:
         return mask
-    binary = np.where(mask > 0, 255, 0).astype(np.uint8)
-    return np.where(cv2.resize(binary, size, interpolation=cv2.INTER_AREA) > 0, 255, 0).astype(np.uint8)
+    small = cv2.resize(solid(mask), size, interpolation=cv2.INTER_AREA)
+    return solid(np.asarray(small, np.uint8))
 
 
 def segmentation_at(found: Segmentation, shape: tuple[int, ...], size: tuple[int, int]) -> Segmentation:
