@@ -109,6 +109,15 @@ class Subject:
         cloth[changed > 0] = 0
         return replace(self, cloth=_rings(cloth))
 
+    def tightened(self, other: Subject) -> Subject:
+        """What both know of one person: cloth that is cloth to both, and of every area the lower share of skin."""
+        width, height = self.size
+        canvas = _Window(0, 0, width, height, (width, height))
+        cloth = _filled(self.cloth, canvas)
+        cloth[_filled(other.cloth, replace(canvas, width=other.size[0], height=other.size[1])) == 0] = 0
+        bare = {area: min(share, other.bare[area]) for area, share in self.bare.items()}
+        return replace(self, cloth=_rings(cloth), bare=MappingProxyType(bare))
+
     def shares(self, seen: RGB) -> Mapping[str, float]:
         """Share 0..1 of every one of areas.AREAS that is skin in `seen` (H, W, 3) sRGB: 0 for one that is not there.
 

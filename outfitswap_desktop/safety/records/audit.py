@@ -22,6 +22,7 @@ from outfitswap_desktop.safety.records import database, report, schema
 from outfitswap_desktop.safety.records.chain import ROW, Head, Row
 from outfitswap_desktop.safety.records.examining import agrees, examine, read_heads, read_row, trusted_start
 from outfitswap_desktop.safety.records.keys import Anchor, Keys, Secret, fingerprint
+from outfitswap_desktop.safety.records.perceptual import LOOKS_BYTES, unlike
 from outfitswap_desktop.safety.records.report import AuditReport
 from outfitswap_desktop.safety.records.writer import Writer
 
@@ -34,6 +35,12 @@ ANCHOR_SECONDS: Final = 30.0
 
 NEWEST: Final = f"SELECT {ROW} FROM log INDEXED BY log_{{column}} WHERE {{column}} = ? ORDER BY seq DESC LIMIT 1"
 """The newest entry by one of its columns; the hint makes it an error, not a slow answer, if the index could not be used."""
+
+LOOKS: Final = (
+    "SELECT seq, ref FROM log INDEXED BY log_ref WHERE ref IS NOT NULL "
+    f"AND length(ref) = {LOOKS_BYTES} ORDER BY seq DESC"
+)
+"""Fingerprints of released pictures, newest first; a consent's reference is shorter."""
 
 T = TypeVar("T")
 
@@ -245,6 +252,18 @@ class AuditLog:
                 return None
             row = connection.execute(NEWEST.format(column=column), (value,)).fetchone()
             return None if row is None else Row.read(row)
+
+    def most_like(self, looks: bytes, most: int) -> Row | None:
+        """The entry whose fingerprint is nearest to `looks`, `most` bits away at most; it is not yet to be trusted."""
+        with self._lock, self.reading() as connection:
+            if connection is None:
+                return None
+            near: tuple[int, int] | None = None
+            for seq, other in connection.execute(LOOKS):
+                away = unlike(looks, other)
+                if away <= most and (near is None or away < near[0]):
+                    near = (away, seq)
+            return None if near is None else read_row(connection, near[1])
 
     def is_genuine(self, row: Row) -> bool:
         """Whether an entry is as it was written: its seal under a key of this machine, its hash, its link to the one before."""

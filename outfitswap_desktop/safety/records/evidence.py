@@ -13,6 +13,7 @@ class RootEvidence:
 
     `root_sha256` of its file, `size` (width, height), `scores` of every NudeNet class (the highest over the looks taken),
     `nsfw` of OpenNSFW, and per person that was worked on a `subjects` document (people.subject: polygons, skin model, shares).
+    `alike`: it was found by looks alone, so that it may be another picture's.
     """
 
     root_sha256: str
@@ -20,3 +21,4 @@ class RootEvidence:
     scores: Mapping[str, float]
     nsfw: float
     subjects: tuple[Mapping[str, Any], ...] = ()
+    alike: bool = False

@@ -3,7 +3,7 @@
 ledger = Ledger(data_folder)                      # None: in memory, with a key that is gone with the process
 ledger.consent_for(sha256, perceptual) -> Consent | None;  ledger.give(consent) -> Consent
 ledger.log(schema.decision("output", "refused", gate="skin", reason="output_skin", scores={...}))
-ledger.released(result_sha256, pixels_sha256, mark, root)
+ledger.released(result_sha256, pixels_sha256, mark, root, looks)
 ledger.root_of(file_sha256=..., pixels_sha256=..., mark=...) -> RootEvidence | None;  ledger.known_ours(mark)
 ledger.verify() -> AuditReport;  ledger.close()
 """
@@ -63,13 +63,24 @@ class Ledger:
         """Log one event of schema.OPEN; returns its number. Raises EventRefusedError when it does not fit."""
         return self.audit.append(event)
 
-    def released(self, result_sha256: str, pixels_sha256: str, mark: bytes | None, root: RootEvidence) -> int:
+    def released(
+        self,
+        result_sha256: str,
+        pixels_sha256: str,
+        mark: bytes | None,
+        root: RootEvidence,
+        looks: bytes | None = None,
+    ) -> int:
         """Log a released picture with its root's evidence, before it is shown or saved."""
-        return self.lineage.released(result_sha256, pixels_sha256, mark=mark, root=root)
+        return self.lineage.released(result_sha256, pixels_sha256, mark=mark, root=root, looks=looks)
 
     def root_of(self, *, file_sha256: str, pixels_sha256: str, mark: bytes | None) -> RootEvidence | None:
         """The root's evidence of a picture released here, None for others; GateRefused ("lineage_damaged") when in doubt."""
         return self.lineage.root_of(file_sha256=file_sha256, pixels_sha256=pixels_sha256, mark=mark)
+
+    def root_like(self, looks: bytes) -> RootEvidence | None:
+        """The root's evidence of the picture released here that looks like this one, None when none does."""
+        return self.lineage.root_like(looks)
 
     def known_ours(self, mark: bytes) -> bool:
         """Whether a picture with this mark was released here."""

@@ -167,6 +167,7 @@ def _root(value: Any) -> bool:
 SHA256: Final[Check] = _hexadecimal(32)
 MARK: Final[Check] = _hexadecimal(6)
 ID: Final[Check] = _hexadecimal(16)
+LOOKS: Final[Check] = _hexadecimal(32)
 
 _ROOT: Final[Mapping[str, tuple[bool, Check]]] = {
     "root_sha256": (True, SHA256),
@@ -238,6 +239,7 @@ OWN: Final[Mapping[str, Mapping[str, tuple[bool, Check]]]] = {
         "result": (NEEDED, SHA256),
         "pixels": (NEEDED, SHA256),
         "mark": (OPTIONAL, MARK),
+        "looks": (OPTIONAL, LOOKS),
         "root": (NEEDED, _root),
     },
 }

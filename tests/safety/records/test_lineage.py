@@ -9,6 +9,7 @@ from outfitswap_desktop.errors import GateRefused, NotAvailable
 from outfitswap_desktop.safety.records import schema
 from outfitswap_desktop.safety.records.keys import KEY_FILE, SAFETY
 from outfitswap_desktop.safety.records.ledger import Ledger
+from outfitswap_desktop.safety.records.lineage import ALIKE
 from tests.safety.records.conftest import DAY, event, evidence, none_there, sha
 
 MARK = b"\x00\x01\x02\x03\x04\xff"
@@ -55,6 +56,53 @@ def test_of_several_the_newest_counts(ledger):
     ledger.released(sha(1), sha(2), MARK, evidence(3))
     ledger.released(sha(1), sha(2), MARK, evidence(4))
     assert look(ledger, file=1).root_sha256 == sha(4)
+
+
+def print_of(bits=0, base=0x5A):
+    """A fingerprint that differs in `bits` of its bits from that of no bits."""
+    number = int.from_bytes(bytes([base]) * 32, "big") ^ ((1 << bits) - 1)
+    return number.to_bytes(32, "big")
+
+
+def test_a_result_is_known_by_its_looks(ledger, reopen):
+    assert ledger.root_like(print_of()) is None
+    ledger.released(sha(1), sha(2), None, evidence(3), print_of())
+    for bits in (0, 1, ALIKE):
+        found = ledger.root_like(print_of(bits))
+        assert found.alike
+        assert same(found, evidence(3))
+    assert ledger.root_like(print_of(ALIKE + 1)) is None
+    assert not look(ledger, file=1).alike
+    ledger.close()
+    assert same(reopen().root_like(print_of(5)), evidence(3))
+
+
+def test_the_most_alike_counts_and_of_equals_the_newest(ledger):
+    ledger.released(sha(1), sha(2), None, evidence(3), print_of(10))
+    ledger.released(sha(4), sha(5), None, evidence(6), print_of(2))
+    ledger.released(sha(7), sha(8), None, evidence(9), print_of(20))
+    assert ledger.root_like(print_of()).root_sha256 == sha(6)
+    ledger.released(sha(7), sha(8), MARK, evidence(10), print_of(2))
+    assert ledger.root_like(print_of()).root_sha256 == sha(10)
+
+
+def test_without_looks_nothing_is_alike(ledger):
+    ledger.released(sha(1), sha(2), MARK, evidence(3))
+    assert ledger.root_like(print_of()) is None
+
+
+@pytest.mark.parametrize("edit", [
+    "mac = zeroblob(32)", "body = CAST(replace(CAST(body AS TEXT), '0.2', '0.3') AS BLOB)", "ref = zeroblob(32)",
+])  # fmt: skip
+def test_an_edited_entry_is_no_evidence_by_its_looks(ledger, folder, edit):
+    ledger.released(sha(1), sha(2), None, evidence(3), print_of())
+    ledger.close()
+    with opened(folder) as connection:
+        connection.execute(f"UPDATE log SET {edit} WHERE ref IS NOT NULL")
+    near = bytes(32) if edit.startswith("ref") else print_of()
+    with pytest.raises(GateRefused) as caught:
+        ledger.root_like(near)
+    assert caught.value.reason == "lineage_damaged"
 
 
 def test_without_a_mark(ledger):

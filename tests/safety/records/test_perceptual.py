@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from outfitswap_desktop.safety.records.consents import NEAR
-from outfitswap_desktop.safety.records.perceptual import distance, perceptual_hash
+from outfitswap_desktop.safety.records.lineage import ALIKE
+from outfitswap_desktop.safety.records.perceptual import FLAT, LOOKS_BYTES, distance, looks, perceptual_hash, unlike
 
 NAMES = ("astronaut", "coffee", "chelsea", "rocket", "retina", "colorwheel", "immunohistochemistry")
 
@@ -116,3 +117,42 @@ def test_distance_counts_bits():
 def test_other_arrays_are_refused(bad):
     with pytest.raises(ValueError, match="uint8"):
         perceptual_hash(bad)
+
+
+def judge_looks(pictures):
+    prints = {name: looks(pixels) for name, pixels in pictures.items()}
+    assert all(len(one) == LOOKS_BYTES for one in prints.values())
+    for name, pixels in pictures.items():
+        saves = [saved(pixels, "JPEG", quality) for quality in (90, 75, 50, 30)] + [saved(pixels, "WEBP", 50)]
+        saves += [sized(pixels, 0.5), sized(pixels, 2.0), saved(sized(pixels, 0.5), "JPEG", 75), *cropped(pixels, 0.01)]
+        assert max(unlike(prints[name], looks(np.ascontiguousarray(one))) for one in saves) <= ALIKE, name
+        others = [*cropped(pixels, 0.1), pixels[:, ::-1]]
+        assert min(unlike(prints[name], looks(np.ascontiguousarray(one))) for one in others) > ALIKE, name
+    assert min(unlike(a, b) for a, b in itertools.combinations(prints.values(), 2)) >= 2 * ALIKE
+
+
+def test_looks_stay_through_saving_and_tell_pictures_apart(pictures):
+    natural = {name: pictures[name] for name in ("astronaut", "coffee", "chelsea")}
+    judge_looks(natural)
+
+
+def test_looks_of_the_photos_at_hand(photo_folder):
+    paths = [path for path in sorted(photo_folder.iterdir()) if path.suffix.lower() in (".jpg", ".png", ".webp")]
+    judge_looks({path.name: np.asarray(Image.open(path).convert("RGB")) for path in paths})
+
+
+def test_a_plain_picture_has_no_looks():
+    steps = np.tile(np.linspace(100, 101, 64), (64, 1))
+    assert looks(np.repeat(steps[..., None], 3, axis=2).astype(np.uint8)) is None
+    assert FLAT == 8.0
+
+
+@pytest.mark.parametrize("pair", [(b"", bytes(32)), (bytes(32), bytes(31))])
+def test_looks_have_32_bytes(pair):
+    with pytest.raises(ValueError, match="32 bytes"):
+        unlike(*pair)
+
+
+def test_bits_are_counted():
+    assert unlike(bytes(32), bytes(31) + b"\x07") == 3
+    assert unlike(bytes(32), b"\xff" * 32) == 256
