@@ -6,13 +6,14 @@ from functools import lru_cache
 from typing import ClassVar, Final
 
 from PySide6.QtCore import QByteArray, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QIcon, QIconEngine, QPainter, QPixmap, QPixmapCache
+from PySide6.QtGui import QColor, QIcon, QIconEngine, QPainter, QPen, QPixmap, QPixmapCache
 
 from outfitswap_desktop import paths
 from outfitswap_desktop.ui import theme
 
 _CURRENT: Final = "currentColor"
 _OF_SHEET: Final = "sheet_"
+_SWATCH: Final = 64
 
 
 def names() -> tuple[str, ...]:
@@ -112,3 +113,16 @@ def _rendered(name: str, size: QSize, colour: str, *, ratio: float) -> QPixmap:
 @lru_cache(maxsize=128)
 def _source(name: str) -> str:
     return paths.resource(f"icons/{name}.svg").read_text(encoding="utf-8")
+
+
+def colour_icon(colour: str) -> QIcon:
+    """A filled square of a colour "#rrggbb", with an edge that is seen on light and dark."""
+    picture = QPixmap(QSize(_SWATCH, _SWATCH))
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(QColor(theme.current().edge), 3))
+    painter.setBrush(QColor(colour))
+    painter.drawRoundedRect(QRectF(2, 2, _SWATCH - 4, _SWATCH - 4), 10, 10)
+    painter.end()
+    return QIcon(picture)

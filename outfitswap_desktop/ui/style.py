@@ -19,7 +19,8 @@ QLabel[role="hint"] { color: $dim; }
 QLabel[role="danger"] { color: $danger; }
 QLabel[role="warning"] { color: $warning; }
 QLabel[role="good"] { color: $good; }
-QLabel[role="chip"] { background: $raised; color: $text; border-radius: 10px; padding: 2px 9px; }
+QLabel[role="chip"] { background: $raised; color: $text; border-radius: 9px; padding: 3px 9px; }
+QFrame[role="line"] { background: $line; border: none; }
 QFrame[role="panel"] { background: $panel; border: 1px solid $line; border-radius: ${radius}px; }
 QFrame[role="notice"] { background: $notice; border: 1px solid $line; border-radius: ${radius}px; }
 
@@ -61,7 +62,7 @@ QToolButton::menu-indicator { image: url("$icons/sheet_down.svg"); width: 8px; h
 
 QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox, QComboBox, QKeySequenceEdit QLineEdit {
   background: $field; color: $text; border: 1px solid $edge; border-radius: ${radius}px; padding: 4px 7px;
-  selection-background-color: $accent; selection-color: $accent_text;
+  selection-background-color: $accent; selection-color: $accent_text; placeholder-text-color: $dim;
 }
 QLineEdit, QAbstractSpinBox, QComboBox { min-height: 20px; }
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QAbstractSpinBox:focus, QComboBox:focus {
@@ -72,12 +73,16 @@ QLineEdit:disabled, QPlainTextEdit:disabled, QTextEdit:disabled, QAbstractSpinBo
 }
 QLineEdit[role="quiet"], QPlainTextEdit[role="quiet"], QTextEdit[role="quiet"] { border-color: transparent; }
 QLineEdit[role="danger"], QPlainTextEdit[role="danger"], QTextEdit[role="danger"] { border-color: $danger; }
+QAbstractSpinBox { padding: 4px 22px 4px 5px; }
+QAbstractSpinBox:focus { padding: 3px 21px 3px 4px; }
+QAbstractSpinBox QLineEdit, QComboBox QLineEdit { border: none; padding: 0; min-height: 0; background: transparent; }
+QAbstractSpinBox QLineEdit { padding-left: 6px; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { subcontrol-origin: border; width: 20px; border: none; }
 QAbstractSpinBox::up-button { subcontrol-position: top right; }
 QAbstractSpinBox::down-button { subcontrol-position: bottom right; }
 QAbstractSpinBox::up-arrow { image: url("$icons/sheet_up.svg"); width: 9px; height: 9px; }
 QAbstractSpinBox::down-arrow { image: url("$icons/sheet_down.svg"); width: 9px; height: 9px; }
-QComboBox { padding-right: 22px; }
+QComboBox, QComboBox:focus { padding-right: 22px; }
 QComboBox::drop-down { subcontrol-origin: border; subcontrol-position: center right; width: 22px; border: none; }
 QComboBox::down-arrow { image: url("$icons/sheet_down.svg"); width: 10px; height: 10px; }
 QComboBox QAbstractItemView { background: $panel; border: 1px solid $edge; padding: 2px; outline: none; }
@@ -94,7 +99,9 @@ QCheckBox::indicator:hover, QRadioButton::indicator:hover { border-color: $accen
 QCheckBox::indicator:checked, QAbstractItemView::indicator:checked {
   background: $accent; border-color: $accent; image: url("$icons/sheet_tick_$name.svg");
 }
-QCheckBox::indicator:indeterminate { background: $chosen; border-color: $accent; }
+QCheckBox::indicator:indeterminate {
+  background: $accent; border-color: $accent; image: url("$icons/sheet_dash_$name.svg");
+}
 QRadioButton::indicator:checked { border-color: $accent; background: $accent; image: url("$icons/sheet_dot_$name.svg"); }
 QCheckBox::indicator:disabled, QRadioButton::indicator:disabled { border-color: $line; }
 
@@ -119,6 +126,8 @@ QAbstractItemView {
   border-radius: ${radius}px; outline: none; selection-background-color: $chosen; selection-color: $text;
 }
 QAbstractItemView:focus { border: 1px solid $accent; }
+QAbstractItemView[role="bare"] { background: transparent; border: 1px solid transparent; }
+QAbstractItemView[role="bare"]:focus { border: 1px solid $accent; }
 QListView::item, QTreeView::item { padding: 4px 6px; border: 1px solid transparent; }
 QAbstractItemView::item:hover { background: $hover; }
 QAbstractItemView::item:selected { background: $chosen; color: $text; }
@@ -134,7 +143,7 @@ QTabBar { qproperty-drawBase: 0; }
 QTabBar::tab { background: transparent; color: $dim; padding: 7px 14px; border: 2px solid transparent; }
 QTabBar::tab:hover { color: $text; }
 QTabBar::tab:selected { color: $text; border-bottom-color: $accent; }
-QTabBar:focus::tab:selected { border: 2px solid $accent; border-radius: ${radius}px; }
+QTabBar::tab:selected:focus { border: 2px solid $accent; border-radius: ${radius}px; }
 
 QGroupBox { border: 1px solid $line; border-radius: ${radius}px; margin-top: 22px; padding: 8px; }
 QGroupBox::title { subcontrol-origin: margin; left: 2px; top: 0; color: $text; }

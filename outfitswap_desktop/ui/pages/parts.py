@@ -1,0 +1,105 @@
+"""Small pieces that several pages are put together from: labels with a role, panels, columns that stay readable."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from outfitswap_desktop.ui import icons
+from outfitswap_desktop.ui.theme import Role
+
+COLUMN_WIDTH = 760
+"""Widest column of text, in device-independent pixels: some ninety letters."""
+
+
+def label(text: str, role: Role = "", *, wrap: bool = True) -> QLabel:
+    """A text in its role; it wraps and can be chosen with the mouse, and never becomes markup."""
+    made = QLabel(text)
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    made.setWordWrap(wrap)
+    if role:
+        made.setProperty("role", role)
+    if role in ("title", "heading"):
+        made.setAccessibleDescription("heading")
+    return made
+
+
+def panel(role: str = "panel") -> tuple[QFrame, QVBoxLayout]:
+    """A framed area and its layout; "notice" is tinted."""
+    frame = QFrame()
+    frame.setProperty("role", role)
+    layout = QVBoxLayout(frame)
+    layout.setContentsMargins(16, 14, 16, 14)
+    layout.setSpacing(8)
+    return frame, layout
+
+
+def bulleted(text: str) -> QWidget:
+    """A line of a list, its dot hanging before it."""
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(10)
+    dot = label("•", wrap=False)
+    dot.setAccessibleName(" ")
+    layout.addWidget(dot, 0, Qt.AlignmentFlag.AlignTop)
+    layout.addWidget(label(text), 1)
+    return row
+
+
+class IconLabel(QLabel):
+    """An icon as a picture, that follows the theme and the screen's scale."""
+
+    def __init__(self, name: str, size: int, *, tint: str = "") -> None:
+        super().__init__()
+        self._name, self._size, self._tint = name, size, tint
+        self.setFixedSize(QSize(size, size))
+        self.show_icon(name, tint=tint)
+
+    def show_icon(self, name: str, *, tint: str = "") -> None:
+        """Show another icon."""
+        self._name, self._tint = name, tint
+        self.setPixmap(icons.icon(name, tint=tint).pixmap(QSize(self._size, self._size), self.devicePixelRatioF()))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Another theme: the picture is made anew."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
+            self.show_icon(self._name, tint=self._tint)
+
+
+def column(content: QLayout, *, width: int = COLUMN_WIDTH) -> QWidget:
+    """The layout as a column in the middle, never wider than `width`."""
+    inner = QWidget()
+    inner.setLayout(content)
+    inner.setMaximumWidth(width)
+    inner.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+    outer = QWidget()
+    row = QHBoxLayout(outer)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.addStretch(1)
+    row.addWidget(inner, 1000)
+    row.addStretch(1)
+    return outer
+
+
+def scrolled(content: QWidget) -> QScrollArea:
+    """The widget in an area that scrolls up and down only."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.viewport().setAutoFillBackground(False)
+    content.setAutoFillBackground(False)
+    area.setWidget(content)
+    return area
