@@ -127,8 +127,9 @@ QAbstractItemView {
 }
 QAbstractItemView:focus { border: 1px solid $accent; }
 QAbstractItemView[role="bare"] { background: transparent; border: 1px solid transparent; }
-QAbstractItemView[role="bare"]:focus { border: 1px solid $accent; }
+QAbstractItemView[role="bare"]:focus { border: 1px solid transparent; }
 QListView::item, QTreeView::item { padding: 4px 6px; border: 1px solid transparent; }
+QTableView::item { padding: 3px 7px; border: 1px solid transparent; }
 QAbstractItemView::item:hover { background: $hover; }
 QAbstractItemView::item:selected { background: $chosen; color: $text; }
 QAbstractItemView::item:disabled { color: $faint; }

@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QPlainTextEdit,
-    QPushButton,
     QTableView,
     QTabWidget,
     QVBoxLayout,
@@ -22,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from outfitswap_desktop import __version__, paths
-from outfitswap_desktop.ui.pages.parts import IconLabel, label
+from outfitswap_desktop.ui.pages.parts import IconLabel, button, label
 
 Index = QModelIndex | QPersistentModelIndex
 _CELLS = re.compile(r"^\|(.+)\|\s*$")
@@ -90,7 +89,7 @@ class AboutDialog(QDialog):
         self.tabs.addTab(self._about(), self.tr("About"))
         self.tabs.addTab(self._licence(), self.tr("Licence"))
         self.tabs.addTab(self._packages(), self.tr("Third parties"))
-        close = QPushButton(self.tr("Close"))
+        close = button(self.tr("Close"))
         close.setDefault(True)
         close.clicked.connect(self.accept)
         layout = QVBoxLayout(self)

@@ -15,14 +15,12 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QPushButton,
     QRadioButton,
     QVBoxLayout,
     QWidget,
 )
 
-from outfitswap_desktop.ui import icons
-from outfitswap_desktop.ui.pages.parts import IconLabel, label, panel
+from outfitswap_desktop.ui.pages.parts import IconLabel, button, label, panel, wrapped
 
 _PICTURE: Final = 132
 _KINDS: Final = ("self", "release", "synthetic", "licensed")
@@ -51,13 +49,11 @@ class ConsentDialog(QDialog):
         self._needs_consent = needs_consent
         self._kinds = QButtonGroup(self)
         self.file = QLineEdit()
-        self.adult = QCheckBox(self.tr("I know that the person in this photo is an adult"))
-        self.go = QPushButton(self.tr("State this and go on"))
-        self.go.setProperty("role", "primary")
+        self.adult = QCheckBox()
+        self.go = button(self.tr("State this and go on"), role="primary")
         self.go.setDefault(True)
         self.go.clicked.connect(self.accept)
-        self.cancel = QPushButton(self.tr("Cancel"))
-        self.cancel.setToolTip(self.tr("State nothing; the photo stays as it is (Esc)"))
+        self.cancel = button(self.tr("Cancel"), tip=self.tr("State nothing; the photo stays as it is (Esc)"))
         self.cancel.clicked.connect(self.reject)
 
         layout = QVBoxLayout(self)
@@ -70,7 +66,7 @@ class ConsentDialog(QDialog):
             layout.addWidget(frame)
         if needs_consent:
             layout.addLayout(self._choices())
-        layout.addWidget(self.adult)
+        layout.addWidget(wrapped(self.adult, self.tr("I know that the person in this photo is an adult")))
         layout.addStretch(1)
         foot = QHBoxLayout()
         self._why = label("", "hint")
@@ -93,9 +89,9 @@ class ConsentDialog(QDialog):
 
     def choose(self, kind: str) -> None:
         """Choose one of the four answers; raises ValueError for another word."""
-        button = self._kinds.button(_KINDS.index(kind))
-        if button is not None:
-            button.setChecked(True)
+        choice = self._kinds.button(_KINDS.index(kind))
+        if choice is not None:
+            choice.setChecked(True)
 
     def _head(self, name: str, picture: QImage | None) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -125,12 +121,12 @@ class ConsentDialog(QDialog):
             "licensed": self.tr("Licensed stock: the licence covers this use, and the person is an adult"),
         }
         column = QVBoxLayout()
-        column.setSpacing(4)
+        column.setSpacing(2)
         for number, kind in enumerate(_KINDS):
-            button = QRadioButton(texts[kind])
-            button.setObjectName(f"consent_{kind}")
-            self._kinds.addButton(button, number)
-            column.addWidget(button)
+            choice = QRadioButton()
+            choice.setObjectName(f"consent_{kind}")
+            self._kinds.addButton(choice, number)
+            column.addWidget(wrapped(choice, texts[kind]))
             if kind == "release":
                 column.addWidget(self._release())
         self._kinds.idToggled.connect(self._check)
@@ -144,10 +140,7 @@ class ConsentDialog(QDialog):
         self.file.setAccessibleName(self.tr("File of the signed release"))
         self.file.setToolTip(self.tr("Only its fingerprint is kept, never its content"))
         self.file.textChanged.connect(self._check)
-        browse = QPushButton(self.tr("Choose ..."))
-        browse.setIcon(icons.icon("open"))
-        browse.setAccessibleName(self.tr("Choose the file of the signed release"))
-        browse.setAutoDefault(False)
+        browse = button(self.tr("Choose ..."), "open", tip=self.tr("Choose the file of the signed release"))
         browse.clicked.connect(self._browse)
         row.addWidget(self.file, 1)
         row.addWidget(browse)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication, Signal
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from outfitswap_desktop.ui.pages import agreed
 from outfitswap_desktop.ui.pages.asking import Desk
 from outfitswap_desktop.ui.pages.machine import MachinePanel
-from outfitswap_desktop.ui.pages.parts import IconLabel, bulleted, column, label, panel, scrolled
+from outfitswap_desktop.ui.pages.parts import IconLabel, bulleted, button, column, label, panel, scrolled, wrapped
 
 
 def summary_lines() -> list[str]:
@@ -27,16 +27,13 @@ class FirstRunPage(QWidget):
     def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("firstRunPage")
-        self.adult = QCheckBox(self.tr("I am an adult"))
+        self.adult = QCheckBox()
         self.consent = QCheckBox()
-        self.proceed = QPushButton(self.tr("Continue"))
-        self.proceed.setProperty("role", "primary")
-        self.proceed.setMinimumHeight(36)
-        self.proceed.setMinimumWidth(140)
-        self.proceed.setEnabled(False)
+        self.proceed = button(self.tr("Continue"), role="primary")
+        self.proceed.setMinimumSize(140, 36)
+        self.proceed.setAutoDefault(True)
         self.proceed.clicked.connect(self._continue)
-        self.leave = QPushButton(self.tr("Quit"))
-        self.leave.setProperty("role", "quiet")
+        self.leave = button(self.tr("Quit"), role="quiet")
         self.leave.setMinimumHeight(36)
         self.leave.clicked.connect(self.quit_asked)
         for box in (self.adult, self.consent):
@@ -85,15 +82,10 @@ class FirstRunPage(QWidget):
     def _statements(self) -> QWidget:
         frame, inside = panel("notice")
         inside.addWidget(label(self.tr("Please state both"), "heading"))
-        inside.addWidget(self.adult)
-        row = QHBoxLayout()
-        row.setSpacing(0)
+        inside.setSpacing(4)
+        inside.addWidget(wrapped(self.adult, self.tr("I am an adult")))
         words = self.tr("I change photos only of adults who agreed to it, or who do not exist")
-        self.consent.setAccessibleName(words)
-        beside = _ClickLabel(words, self.consent)
-        row.addWidget(self.consent)
-        row.addWidget(beside, 1)
-        inside.addLayout(row)
+        inside.addWidget(wrapped(self.consent, words))
         return frame
 
     def _stated(self) -> None:
@@ -104,18 +96,3 @@ class FirstRunPage(QWidget):
     def _continue(self) -> None:
         if self.proceed.isEnabled():
             self.agreed.emit()
-
-
-class _ClickLabel(QLabel):
-    """A text that wraps, beside a check box, which does not; a click on it counts as one on the box."""
-
-    def __init__(self, text: str, box: QCheckBox) -> None:
-        super().__init__(text)
-        self.setWordWrap(True)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self._box = box
-
-    def mouseReleaseEvent(self, event: object) -> None:
-        """As the box itself would."""
-        self._box.setFocus()
-        self._box.toggle()

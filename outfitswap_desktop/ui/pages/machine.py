@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from PySide6.QtCore import QCoreApplication, Qt
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from outfitswap_desktop.ui.pages.asking import Desk
-from outfitswap_desktop.ui.pages.parts import IconLabel, label, panel
+from outfitswap_desktop.ui.pages.parts import IconLabel, button, label, panel
 
 if TYPE_CHECKING:
     from outfitswap_desktop.engine.messages import Problem
@@ -53,10 +53,8 @@ class MachinePanel(QWidget):
         head.setSpacing(10)
         head.addWidget(self._icon)
         head.addWidget(self._verdict, 1)
-        self.more = QPushButton(self.tr("Show everything"))
-        self.more.setProperty("role", "quiet")
+        self.more = button(self.tr("Show everything"), role="quiet", tip=self.tr("Show every row of the check"))
         self.more.setCheckable(True)
-        self.more.setAccessibleName(self.tr("Show every row of the check"))
         self.more.toggled.connect(self._show)
         self.more.hide()
         head.addWidget(self.more)

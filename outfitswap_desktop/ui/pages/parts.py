@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QFrame,
     QHBoxLayout,
     QLabel,
     QLayout,
+    QPushButton,
     QScrollArea,
     QSizePolicy,
     QVBoxLayout,
@@ -41,6 +44,49 @@ def panel(role: str = "panel") -> tuple[QFrame, QVBoxLayout]:
     layout.setContentsMargins(16, 14, 16, 14)
     layout.setSpacing(8)
     return frame, layout
+
+
+def button(text: str, icon: str = "", role: Role = "", *, tip: str = "") -> QPushButton:
+    """A button with its icon, tip, and what a screen reader says of it. Enter presses it only while it has the focus."""
+    # the style sheet cannot set the gap between icon and text
+    made = QPushButton(f" {text}" if icon and text else text)
+    if icon:
+        made.setIcon(
+            icons.icon(icon, tint="accent_text" if role == "primary" else "danger" if role == "danger" else "")
+        )
+    if role:
+        made.setProperty("role", role)
+    made.setToolTip(tip)
+    made.setAccessibleName(text or tip)
+    made.setAutoDefault(False)
+    return made
+
+
+def wrapped(box: QAbstractButton, text: str) -> QWidget:
+    """A check box or radio button with a text that wraps, which theirs never does; a click on the text counts."""
+    box.setText("")
+    box.setAccessibleName(text)
+    whole = QWidget()
+    row = QHBoxLayout(whole)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(2)
+    row.addWidget(box, 0, Qt.AlignmentFlag.AlignTop)
+    row.addWidget(_Words(text, box), 1)
+    return whole
+
+
+class _Words(QLabel):
+    def __init__(self, text: str, box: QAbstractButton) -> None:
+        super().__init__(text)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setWordWrap(True)
+        self.setContentsMargins(0, 3, 0, 3)
+        self._box = box
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if self._box.isEnabled() and self.rect().contains(event.position().toPoint()):
+            self._box.setFocus(Qt.FocusReason.MouseFocusReason)
+            self._box.click()
 
 
 def bulleted(text: str) -> QWidget:

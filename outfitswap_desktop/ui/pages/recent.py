@@ -17,7 +17,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QIcon, QImage, QKeyEvent, QPainter, QPixmap
+from PySide6.QtGui import QFocusEvent, QIcon, QImage, QKeyEvent, QPainter, QPixmap
 from PySide6.QtWidgets import QFrame, QListView, QMenu, QWidget
 
 from outfitswap_desktop.ui import icons
@@ -127,6 +127,12 @@ class RecentGrid(QListView):
         self.activated.connect(self._open)
         self.clicked.connect(self._open)
         self._opening = False
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Who comes by Tab finds a photo marked."""
+        if not self.currentIndex().isValid() and self._photos.rowCount():
+            self.setCurrentIndex(self._photos.index(0))
+        super().focusInEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Del takes the chosen photo off the list; Space opens it, as Enter does."""

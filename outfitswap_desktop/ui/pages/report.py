@@ -15,15 +15,13 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QListWidget,
     QPlainTextEdit,
-    QPushButton,
     QSplitter,
     QVBoxLayout,
     QWidget,
 )
 
-from outfitswap_desktop.ui import icons
 from outfitswap_desktop.ui.pages.asking import Desk
-from outfitswap_desktop.ui.pages.parts import label
+from outfitswap_desktop.ui.pages.parts import button, label
 
 if TYPE_CHECKING:
     from outfitswap_desktop.engine.messages import Problem
@@ -57,10 +55,7 @@ class ReportDialog(QDialog):
         self.text.setAccessibleName(self.tr("Content of the chosen file"))
         self.text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        self.save = QPushButton(self.tr("Save report ..."))
-        self.save.setIcon(icons.icon("save", tint="accent_text"))
-        self.save.setProperty("role", "primary")
-        self.save.setAutoDefault(False)
+        self.save = button(self.tr("Save report ..."), "save", "primary")
         self.save.clicked.connect(self._choose_target)
         self._says = label("", "hint")
         self._build()
@@ -82,8 +77,7 @@ class ReportDialog(QDialog):
         self._desk.ask(request, lambda _members: self._saved(target), self._failed, key="report-save")
 
     def _build(self) -> None:
-        close = QPushButton(self.tr("Close"))
-        close.setAutoDefault(False)
+        close = button(self.tr("Close"))
         close.clicked.connect(self.reject)
         parts = QSplitter(Qt.Orientation.Horizontal)
         parts.addWidget(self.names)

@@ -30,7 +30,7 @@ from PySide6.QtWidgets import (
 
 from outfitswap_desktop.store.settings import Settings, SettingsStore
 from outfitswap_desktop.ui import icons
-from outfitswap_desktop.ui.pages.parts import label, scrolled
+from outfitswap_desktop.ui.pages.parts import button, label, scrolled, wrapped
 from outfitswap_desktop.ui.translate import LANGUAGES, Language
 
 _COLOURS: Final = ("#ff4d6d", "#ffb000", "#3ddc84", "#28b4ff", "#c86bff", "#ffffff")
@@ -38,7 +38,7 @@ _COLOURS: Final = ("#ff4d6d", "#ffb000", "#3ddc84", "#28b4ff", "#c86bff", "#ffff
 
 
 class SettingsDialog(QDialog):
-    """Edits a SettingsStore. `changed` carries the new Settings after every change; `recent_forgotten`: the list was cleared."""
+    """Edits a SettingsStore. `changed` carries the new Settings after every change; `recent_forgotten`: the list is empty."""
 
     changed = Signal(object)
     recent_forgotten = Signal()
@@ -103,13 +103,10 @@ class SettingsDialog(QDialog):
 
     def _foot(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        self.reset = QPushButton(self.tr("Reset all"))
-        self.reset.setProperty("role", "quiet")
-        self.reset.setToolTip(self.tr("All settings as they were at first; recent photos and the window's place stay"))
-        self.reset.setAutoDefault(False)
+        tip = self.tr("All settings as they were at first; recent photos and the window's place stay")
+        self.reset = button(self.tr("Reset all"), role="quiet", tip=tip)
         self.reset.clicked.connect(self._reset)
-        close = QPushButton(self.tr("Close"))
-        close.setToolTip(self.tr("Every change has been kept already (Esc)"))
+        close = button(self.tr("Close"), tip=self.tr("Every change has been kept already (Esc)"))
         close.setDefault(True)
         close.clicked.connect(self.accept)
         row.addWidget(self.reset)
@@ -166,8 +163,7 @@ class SettingsDialog(QDialog):
         page, form = _page(self.tr("Privacy and questions"))
         form.addRow(label(self.tr("Nothing leaves this machine unless you ask for it."), "hint"))
         form.addRow(self._check("remember_recent", self.tr("Remember recent photos")))
-        forget = QPushButton(self.tr("Forget recent photos"))
-        forget.setAutoDefault(False)
+        forget = button(self.tr("Forget recent photos"))
         forget.clicked.connect(self._forget)
         row = QHBoxLayout()
         row.addWidget(forget)
@@ -181,12 +177,12 @@ class SettingsDialog(QDialog):
 
     # the fields
 
-    def _check(self, name: str, text: str) -> QCheckBox:
-        box = QCheckBox(text)
+    def _check(self, name: str, text: str) -> QWidget:
+        box = QCheckBox()
         box.setObjectName(f"setting_{name}")
         box.clicked.connect(lambda checked: self._set(**{name: checked}))
         self._show.append(lambda values: box.setChecked(getattr(values, name)))
-        return box
+        return wrapped(box, text)
 
     def _choice(self, name: str, choices: Sequence[tuple[str, str]]) -> QComboBox:
         box = QComboBox()
@@ -229,16 +225,9 @@ class SettingsDialog(QDialog):
         shown.setObjectName("setting_output_folder")
         shown.setPlaceholderText(self.tr("The program's own folder"))
         shown.setReadOnly(True)
-        choose = QPushButton(self.tr("Choose ..."))
-        choose.setAutoDefault(False)
-        choose.setAccessibleName(self.tr("Choose the folder for results"))
+        choose = button(self.tr("Choose ..."), tip=self.tr("Choose the folder for results"))
         choose.clicked.connect(self._choose_folder)
-        own = QPushButton()
-        own.setIcon(icons.icon("close"))
-        own.setProperty("role", "quiet")
-        own.setAutoDefault(False)
-        own.setAccessibleName(self.tr("Back to the program's own folder"))
-        own.setToolTip(self.tr("Back to the program's own folder"))
+        own = button("", "close", "quiet", tip=self.tr("Back to the program's own folder"))
         own.clicked.connect(lambda: self._set(output_folder=""))
         whole = QWidget()
         row = QHBoxLayout(whole)
@@ -268,24 +257,20 @@ class SettingsDialog(QDialog):
         row.setSpacing(6)
         for colour in _COLOURS:
             row.addWidget(self._swatch(colour))
-        other = QPushButton(self.tr("Other ..."))
-        other.setAutoDefault(False)
+        other = button(self.tr("Other ..."), tip=self.tr("Choose any colour"))
         other.clicked.connect(self._other_colour)
         row.addWidget(other)
         row.addStretch(1)
         return whole
 
     def _swatch(self, colour: str) -> QPushButton:
-        button = QPushButton()
-        button.setCheckable(True)
-        button.setAutoDefault(False)
-        button.setFixedSize(34, 30)
-        button.setIcon(icons.colour_icon(colour))
-        button.setAccessibleName(self.tr("Overlay colour {colour}").format(colour=colour))
-        button.setToolTip(colour)
-        button.clicked.connect(lambda: self._set(overlay_colour=colour))
-        self._show.append(lambda values: button.setChecked(values.overlay_colour == colour))
-        return button
+        swatch = button("", tip=self.tr("Overlay colour {colour}").format(colour=colour))
+        swatch.setCheckable(True)
+        swatch.setFixedSize(34, 30)
+        swatch.setIcon(icons.colour_icon(colour))
+        swatch.clicked.connect(lambda: self._set(overlay_colour=colour))
+        self._show.append(lambda values: swatch.setChecked(values.overlay_colour == colour))
+        return swatch
 
     def _other_colour(self) -> None:
         now = QColor(self._store.values.overlay_colour)
@@ -317,7 +302,9 @@ def _page(title: str) -> tuple[QWidget, QFormLayout]:
 
 def _row(form: QFormLayout, text: str, field: QWidget) -> None:
     """A labelled field; the label's text is also the name that a screen reader says."""
-    form.addRow(text, field)
+    words = QLabel(text)
+    words.setMinimumHeight(field.sizeHint().height())
+    form.addRow(words, field)
     named = field.focusProxy() or field
     named.setAccessibleName(text)
 

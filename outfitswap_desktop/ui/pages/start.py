@@ -18,10 +18,10 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPen,
 )
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from outfitswap_desktop.ui import icons, theme
-from outfitswap_desktop.ui.pages.parts import IconLabel, column, label, scrolled
+from outfitswap_desktop.ui import theme
+from outfitswap_desktop.ui.pages.parts import IconLabel, button, column, label, scrolled
 from outfitswap_desktop.ui.pages.recent import Recent, RecentGrid, RecentPhotos
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp")
@@ -201,15 +201,17 @@ class StartPage(QWidget):
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
         buttons.addStretch(1)
-        self.open = _button(self.tr("Open photo ..."), "open", "primary", self.tr("Choose a photo (Ctrl+O)"))
+        self.open = button(self.tr("Open photo ..."), "open", "primary", tip=self.tr("Choose a photo (Ctrl+O)"))
         self.open.clicked.connect(self.browse_asked)
-        self.paste = _button(self.tr("Paste"), "paste", "", self.tr("Take the picture in the clipboard (Ctrl+V)"))
+        self.paste = button(self.tr("Paste"), "paste", tip=self.tr("Take the picture in the clipboard (Ctrl+V)"))
         self.paste.clicked.connect(self.paste_asked)
         self._sample_tip = self.tr("A portrait by NASA, in the public domain, to try everything with")
-        self.sample = _button(self.tr("Sample photo"), "person", "", self._sample_tip)
+        self.sample = button(self.tr("Sample photo"), "person", tip=self._sample_tip)
         self.sample.clicked.connect(self.sample_asked)
-        for button in (self.open, self.paste, self.sample):
-            buttons.addWidget(button)
+        for each in (self.open, self.paste, self.sample):
+            each.setMinimumHeight(34)
+            each.setCursor(Qt.CursorShape.ArrowCursor)
+            buttons.addWidget(each)
         buttons.addStretch(1)
         layout.addLayout(buttons)
         layout.addStretch(1)
@@ -224,19 +226,6 @@ class StartPage(QWidget):
     def _say_refused(self) -> None:
         self._said.setText(self.tr("That is no photo file of this machine. JPEG, PNG and WebP can be opened."))
         self._said.show()
-
-
-def _button(text: str, icon: str, role: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setIcon(icons.icon(icon, tint="accent_text" if role == "primary" else ""))
-    if role:
-        button.setProperty("role", role)
-    button.setToolTip(tip)
-    button.setAccessibleName(text)
-    button.setAccessibleDescription(tip)
-    button.setMinimumHeight(34)
-    button.setCursor(Qt.CursorShape.ArrowCursor)
-    return button
 
 
 def _centred(text: str) -> QLabel:

@@ -11,14 +11,13 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
     QHeaderView,
-    QPushButton,
     QTableView,
     QVBoxLayout,
     QWidget,
 )
 
 from outfitswap_desktop.ui import icons
-from outfitswap_desktop.ui.pages.parts import IconLabel, label, panel
+from outfitswap_desktop.ui.pages.parts import IconLabel, button, label, panel
 
 Index = QModelIndex | QPersistentModelIndex
 _ICONS: Final = {"installed": "ok", "missing": "drop", "damaged": "warning", "fetching": "refresh"}
@@ -113,10 +112,10 @@ class WeightsPage(QWidget):
         self.table = WeightsTable(rows, self)
         self.view = QTableView()
         self._set_up_view()
-        self.get = self._button(self.tr("Download"), "drop")
-        self.verify = self._button(self.tr("Verify"), "ok")
-        self.remove = self._button(self.tr("Remove"), "trash")
-        self.from_file = self._button(self.tr("Import file ..."), "open")
+        self.get = button(self.tr("Download"), "drop")
+        self.verify = button(self.tr("Verify"), "ok")
+        self.remove = button(self.tr("Remove"), "trash")
+        self.from_file = button(self.tr("Import file ..."), "open")
         self.get.clicked.connect(lambda: self._emit(self.get_asked))
         self.verify.clicked.connect(lambda: self._emit(self.verify_asked))
         self.remove.clicked.connect(lambda: self._emit(self.remove_asked))
@@ -132,8 +131,8 @@ class WeightsPage(QWidget):
         layout.addStretch(0)
         foot = QHBoxLayout()
         foot.addWidget(label(self._reason if not possible else "", "hint"), 1)
-        for button in (self.from_file, self.verify, self.remove, self.get):
-            foot.addWidget(button)
+        for each in (self.from_file, self.verify, self.remove, self.get):
+            foot.addWidget(each)
         layout.addLayout(foot)
         self.show_rows(rows)
 
@@ -177,12 +176,6 @@ class WeightsPage(QWidget):
         inside.addLayout(row)
         return frame
 
-    def _button(self, text: str, icon: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setIcon(icons.icon(icon))
-        button.setAccessibleName(text)
-        return button
-
     def _chosen(self) -> WeightsRow | None:
         rows = self.view.selectionModel().selectedRows()
         return self.table.row(rows[0]) if rows else None
@@ -191,13 +184,13 @@ class WeightsPage(QWidget):
         row = self._chosen()
         state = row.state if row else ""
         first = self.tr("Choose a model first.")
-        for button, states in (
+        for each, states in (
             (self.get, ("missing", "damaged")),
             (self.verify, ("installed", "damaged")),
             (self.remove, ("installed", "damaged")),
         ):
-            button.setEnabled(self._possible and state in states)
-            button.setToolTip(self._reason if not self._possible else "" if row else first)
+            each.setEnabled(self._possible and state in states)
+            each.setToolTip(self._reason if not self._possible else "" if row else first)
         self.from_file.setEnabled(self._possible)
         self.from_file.setToolTip("" if self._possible else self._reason)
 
