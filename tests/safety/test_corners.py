@@ -1,5 +1,7 @@
 """Corners of the gates that a whole job does not come to by itself: every one of them refuses or raises."""
 
+import hashlib
+import json
 import os
 import pickle
 from dataclasses import replace
@@ -8,6 +10,7 @@ from types import MappingProxyType, SimpleNamespace
 import numpy as np
 import pytest
 
+from outfitswap_desktop.core.receipt import mask_hash
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.errors import Cancelled, GateRefused, InputRefused, NotAvailable, UsageProblem
 from outfitswap_desktop.safety import judging, output_gates, plan_gates, roots, writing
@@ -16,6 +19,7 @@ from outfitswap_desktop.safety.judging import GateSaidNo
 from outfitswap_desktop.safety.kernel import SafetyKernel
 from outfitswap_desktop.safety.marks import invisible
 from outfitswap_desktop.safety.parts import Judged, Looked, PlanParts, in_changed, look
+from outfitswap_desktop.safety.people import age
 from outfitswap_desktop.safety.people.areas import AREAS
 from outfitswap_desktop.safety.people.exposure import Shown
 from outfitswap_desktop.safety.people.subject import Subject
@@ -189,6 +193,21 @@ def test_a_person_who_was_not_learnt_cannot_be_looked_at(kernel):
         roots.with_subject(asked.source.root, asked)
 
 
+def test_where_the_person_is_only_drawn_every_face_in_the_photo_counts(kernel, monkeypatch):
+    outline = np.zeros((96, 128), np.uint8)
+    outline[10:50, 20:60] = 255
+    asked = []
+    adult = age.AgeAnswer("adult", "", None)
+
+    def assess(seen, *, person, head, body_parts, estimator):
+        asked.append(person)
+        return adult
+
+    monkeypatch.setattr(plan_gates.age, "assess", assess)
+    plan_gates.ApparentAge().judge(parts(kernel, outline=outline), kernel._detectors)
+    assert asked == [(20, 10, 60, 50), (0, 0, 128, 96)]
+
+
 @pytest.mark.parametrize(("share", "passes"), [(0.4999, True), (0.5, False)])
 def test_who_shows_mostly_skin_is_refused(kernel, share, passes):
     bare = dict.fromkeys(AREAS, 0.0) | {"chest_hip": share}
@@ -280,6 +299,23 @@ def test_a_photo_that_is_gone_or_another_is_no_ingredient(tmp_path, kernel):
     path.unlink()
     assert roots.own_manifest(source) is None
     assert roots.own_manifest(kernel.open_photo(photo())) is None
+
+
+def test_the_hash_of_a_request_is_of_all_that_was_asked_for(kernel):
+    """The payload of every mark ever made comes from it: it stays the same hash, letters beyond ASCII among it."""
+    source = kernel.open_photo(photo())
+    plan = planned(kernel, source, prompt="appliqu\u00e9 linen shirt", seed=7, steps=30)
+    prompt, engine = r'"appliqu\u00e9 linen shirt"', json.dumps(plan.request.request.engine)
+    said = f'["{source.photo.sha256}", null, "{mask_hash(plan.mask)}", {prompt}, "top", {engine}, 7, 30]'
+    assert roots.request_hash(plan) == hashlib.sha256(said.encode()).hexdigest()
+    assert roots.payload_of(plan) == hashlib.sha256(said.encode()).digest()[:6]
+    others = [
+        planned(kernel, source, prompt="linen shirt", seed=7, steps=30),
+        planned(kernel, source, prompt="appliqu\u00e9 linen shirt", seed=8, steps=30),
+        planned(kernel, source, prompt="appliqu\u00e9 linen shirt", seed=7, steps=31),
+        planned(kernel, kernel.open_photo(photo(5)), prompt="appliqu\u00e9 linen shirt", seed=7, steps=30),
+    ]
+    assert len({roots.request_hash(one) for one in (plan, *others)}) == 5
 
 
 # --- statements and files -----------------------------------------------------------------------------------------------
