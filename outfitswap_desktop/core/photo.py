@@ -106,6 +106,14 @@ def read_mask(source: Path | bytes, *, size: tuple[int, int]) -> Mask:
     return mask
 
 
+def file_bytes(source: Path | bytes, *, role: str) -> bytes:
+    """The bytes of a picture that is read more than once, so that every reader gets the same. Raises PhotoUnreadable."""
+    try:
+        return _bytes_of(source)
+    except BadPictureError as bad:
+        raise refusal(bad, role) from bad
+
+
 def _bytes_of(source: Path | bytes) -> bytes:
     """The file's bytes, or a BadPictureError; devices and pipes are never opened for reading."""
     if isinstance(source, bytes):

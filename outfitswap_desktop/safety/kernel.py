@@ -39,7 +39,7 @@ from outfitswap_desktop.core.container import PictureFormat
 from outfitswap_desktop.core.encode import encode_mask
 from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest
 from outfitswap_desktop.core.mask import solid
-from outfitswap_desktop.core.photo import read_mask, read_photo
+from outfitswap_desktop.core.photo import file_bytes, read_mask, read_photo
 from outfitswap_desktop.core.regions import Segmentation
 from outfitswap_desktop.core.zones import Zone, target_in_prompt
 from outfitswap_desktop.errors import GateRefused, NotAvailable
@@ -125,9 +125,10 @@ class SafetyKernel:
 
     def open_mask(self, source: Path | bytes, *, shape: tuple[int, int], role: Role = "mask") -> Mask:
         """A mask or an outline (H, W) 0/255 from a picture of size `shape` (H, W); 128 and more is in. Raises InputRefused."""
-        self._open(SourceBytes(source, role))
+        file = file_bytes(source, role=role)  # once: what is judged is what is used
+        self._open(SourceBytes(file, role))
         height, width = shape
-        return immutable(read_mask(source, size=(width, height)))
+        return immutable(read_mask(file, size=(width, height)))
 
     def view(self, source: Path | bytes | CheckedSource) -> ViewableSource:
         """The user's own photo to look at; opened and checked here when it was not yet."""

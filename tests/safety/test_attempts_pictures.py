@@ -2,6 +2,7 @@
 
 import io
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image, ImageCms
 
 from outfitswap_desktop.core.colour import renditions
 from outfitswap_desktop.core.zones import Zone
-from outfitswap_desktop.errors import GateRefused
+from outfitswap_desktop.errors import GateRefused, PhotoUnreadable
 from outfitswap_desktop.safety.kernel import SafetyKernel
 from outfitswap_desktop.safety.marks import invisible
 from outfitswap_desktop.safety.records.ledger import Ledger
@@ -186,6 +187,34 @@ def test_a_picture_as_a_mask_is_judged_and_a_drawing_has_two_tones():
 
 
 # --- masks, words and outlines --------------------------------------------------------------------------------------------
+
+
+def test_a_mask_is_read_once_so_that_what_is_judged_is_what_is_used(tmp_path, monkeypatch):
+    """A file that becomes another one between judging and using it."""
+    from outfitswap_desktop.core import photo as core_photo
+
+    path = tmp_path / "mask.png"
+    path.write_bytes(png(middle((96, 128))))
+    reads, read = [], core_photo._bytes_of
+
+    def swapped(source):
+        found = read(source)
+        if isinstance(source, Path):
+            reads.append(source)
+            path.write_bytes(png(255 - middle((96, 128))))
+        return found
+
+    monkeypatch.setattr(core_photo, "_bytes_of", swapped)
+    mask = script(SafetyKernel()).open_mask(path, shape=(96, 128))
+    assert reads == [path]
+    assert np.array_equal(mask, middle((96, 128)))
+
+
+def test_a_mask_that_is_not_there_is_said_so(tmp_path):
+    with pytest.raises(PhotoUnreadable) as caught:
+        SafetyKernel().open_mask(tmp_path / "none.png", shape=(96, 128))
+    assert caught.value.reason == "not_found"
+    assert "mask" in caught.value.message
 
 
 @pytest.mark.parametrize("drawn", ["everything", "the head", "hands and shoes"])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from outfitswap_desktop.errors import GateRefused
+from outfitswap_desktop.errors import GateRefused, NotAvailable
 from outfitswap_desktop.safety.records import database, schema
 from outfitswap_desktop.safety.records.audit import AuditLog
 from outfitswap_desktop.safety.records.chain import Row
@@ -37,7 +37,7 @@ class Lineage:
         `looks` is its fingerprint (perceptual.looks), by which it is found when it was saved again without all else.
 
         Returns the entry's number. Raises EventRefusedError when something else than numbers and hashes would be written,
-        and NotAvailable ("audit_unavailable"): then it must not be released.
+        and NotAvailable ("audit_unavailable", "record_too_large"): then it must not be released.
         """
         event: dict[str, Any] = {
             "kind": "released",
@@ -51,9 +51,16 @@ class Lineage:
             event["looks"] = looks.hex()
         schema.check(event, kinds=schema.OWN)
         result, pixels = bytes.fromhex(result_sha256), bytes.fromhex(pixels_sha256)
-        return self._audit.write(
-            lambda writer: writer.add(event, ref=looks, result=result, pixels=pixels, mark=mark).seq
-        )
+        try:
+            return self._audit.write(
+                lambda writer: writer.add(event, ref=looks, result=result, pixels=pixels, mark=mark).seq
+            )
+        except schema.EventTooLargeError as problem:
+            raise NotAvailable(
+                "What must be kept of the picture that this result came from does not fit into the audit log.",
+                reason="record_too_large",
+                hint="Nothing was saved. Open the original photo, and change fewer people in one picture.",
+            ) from problem
 
     def root_of(self, *, file_sha256: str, pixels_sha256: str, mark: bytes | None) -> RootEvidence | None:
         """The root's evidence of a picture that was released here, None for a picture that was not.

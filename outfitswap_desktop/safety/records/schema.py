@@ -255,6 +255,10 @@ class EventRefusedError(ValueError):
     """An event that does not fit the schema: it may carry what must not be in the log. The message names fields, no values."""
 
 
+class EventTooLargeError(EventRefusedError):
+    """An event of more than MOST_BYTES: it fits the schema, but no entry."""
+
+
 def _faults(body: Mapping[str, Any], fields: Mapping[str, tuple[bool, Check]]) -> list[str]:
     found = [name for name, (needed, _) in fields.items() if needed and name not in body]
     for name, value in body.items():
@@ -279,7 +283,7 @@ def canonical(body: Mapping[str, Any]) -> bytes:
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False, default=_plain)
     data = text.encode("ascii")
     if len(data) > MOST_BYTES:
-        raise EventRefusedError(f"an entry of the audit log may have {MOST_BYTES} bytes at most")
+        raise EventTooLargeError(f"an entry of the audit log may have {MOST_BYTES} bytes at most")
     return data
 
 
