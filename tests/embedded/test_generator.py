@@ -56,9 +56,11 @@ def test_same_request_same_bytes() -> None:
 
 def test_colours_that_may_not_be_painted_are_moved_and_it_is_said() -> None:
     moved = generate(request("#8a2be2 and #202020 striped cotton", recolour=lambda one: (one[0], one[1], 40)))
-    assert moved.plan["colours"] == ("#8a2b28", "#202028")
+    assert moved.plan["colours"] == ("#8a2b28", "#202020"), "stripes are no large areas"
     assert moved.notes == (MOVED,)
     assert "skin" in MOVED
+    large = generate(request("#8a2be2 to #202020 gradient", recolour=lambda one: (one[0], one[1], 40)))
+    assert large.plan["colours"] == ("#8a2b28", "#202028")
     kept = generate(request("navy cotton shirt", recolour=lambda one: one))
     plain = generate(request("navy cotton shirt"))
     assert kept.notes == plain.notes == ()

@@ -23,6 +23,9 @@ SMALL = 3_000
 """Pixels of garment under which neither weave nor small patterns can be seen."""
 
 
+IN_LARGE_AREAS = frozenset({"solid", "colour block", "gradient", "tie dye", "checkerboard", "buffalo"})
+"""Patterns that show each of their colours in large areas; of all others the ground alone could look like bare skin."""
+
 MOVED = "The colour was moved away from the skin's, because cloth that fits closely would look like bare skin in it."
 
 
@@ -95,7 +98,9 @@ def _recoloured(design: Design, recolour: Recolour | None) -> Design:
     """The design in colours that may be painted. A picture's cloth has the colours that it has: none is given for it."""
     if recolour is None:
         return design
-    return replace(design, colours=tuple(recolour(colour) for colour in design.colours))
+    moved = len(design.colours) if design.pattern in IN_LARGE_AREAS else 1
+    ground = tuple(recolour(colour) for colour in design.colours[:moved])
+    return replace(design, colours=(*ground, *design.colours[moved:]))
 
 
 def _woven(design: Design, pixels_per_cm: float, seed: int) -> Cloth:

@@ -29,11 +29,11 @@ STEP: Final = 3.0
 
 DIRECTIONS: Final = 240
 
-LIGHTS: Final = (0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.4)
-"""Light on folds, as multiples of that in which cloth shows its own colour."""
+LIGHTS: Final = (0.7, 0.85, 1.0, 1.2)
+"""Light on most of the folds, as multiples of that in which cloth shows its own colour."""
 
 GAMMA: Final = 2.2
-UNLIKE: Final = 0.2
+UNLIKE: Final = 0.4
 """Likelihood of skin under which a colour is left as it is; from 0.5 on a pixel counts as skin."""
 
 
