@@ -52,6 +52,19 @@ def test_mirroring_gives_left_and_right_their_names_back() -> None:
     assert once.points[LEFT_HIP][0] == pose.points[RIGHT_HIP][0]
 
 
+def test_the_silhouette_is_shared_by_those_that_saw_about_the_same() -> None:
+    best = standing()
+    skirt = best.mask.copy()
+    skirt[250:300, 140:150] = 1.0
+    wrong = np.zeros_like(best.mask)
+    wrong[:, 0:100] = 1.0
+    shared = headless._shared([best, Pose(best.points + 3, best.seen, skirt), Pose(best.points, best.seen, wrong)])
+    assert np.array_equal(shared.points, best.points)
+    assert shared.mask[270, 145] == 0.5
+    assert shared.mask[100, 100] == 1.0
+    assert shared.mask[100, 20] == 0.0
+
+
 def test_a_leg_that_runs_out_of_the_picture_ends_in_no_shoe() -> None:
     pose = standing()
     figure = Figure(pose.points, pose.seen, 80.0, (350, 200), headless=True)

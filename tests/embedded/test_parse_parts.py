@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from outfitswap_desktop.embedded.parse import colours, garments, limbs, parts, refine
+from outfitswap_desktop.embedded.parse import colours, garments, labelling, limbs, parts, protect, refine
+from outfitswap_desktop.embedded.parse.body import silhouette
 from outfitswap_desktop.embedded.parse.frame import cut_frame
-from outfitswap_desktop.embedded.parse.parts import SKIN, TOP, Figure
+from outfitswap_desktop.embedded.parse.parts import BACKGROUND, BOTTOM, HAIR, SKIN, TOP, Figure
 from outfitswap_desktop.embedded.parse.smooth import GuidedFilter
 from outfitswap_desktop.embedded.parse.waist import find_waist
 
@@ -197,3 +198,61 @@ def test_a_dark_photo_is_lifted_and_a_usual_one_left_alone():
     dark = (usual * 0.45).astype(np.uint8)
     assert np.abs(lifted(dark).astype(int) - usual * (240 / 255)).mean() < 3
     assert not lifted(np.zeros((80, 80, 3), np.uint8)).any()
+
+
+def test_a_silhouette_network_that_paints_the_wall_is_not_heard() -> None:
+    picture = np.full((120, 160, 3), 128, np.uint8)
+    pose = np.zeros((120, 160), np.float32)
+    pose[:, 40:60] = pose[:, 100:120] = 1.0
+    pose[:20, 40:120] = 1.0
+    doubtful = pose.copy()
+    doubtful[20:50, 60:100] = 0.4
+    near = np.maximum(pose, doubtful > 0).astype(np.float32)
+    wall = near.copy()
+    wall[20:, :] = 1.0
+    between = (slice(30, 40), slice(70, 90))
+
+    def seen(selfie: np.ndarray, *, faceless: bool) -> float:
+        person = silhouette(picture, doubtful, selfie, others=None, unit=12.0, faceless=faceless)
+        return float(person[between].mean())
+
+    heard, unheard = seen(near, faceless=True), seen(wall, faceless=True)
+    assert seen(wall, faceless=False) == pytest.approx(heard, abs=0.02)
+    assert heard > 0.47
+    assert unheard < 0.43
+
+
+def coloured(figure: Figure, prior: np.ndarray, probability: np.ndarray) -> labelling.Labelling:
+    """A labelling of a grey picture at its end."""
+    grey = np.full((*figure.size, 3), 128, np.uint8)
+    return labelling.Labelling(
+        lab=labelling.lab_of(grey), prior=prior, smooth=GuidedFilter(grey, 2, eps=1e-4), near=np.ones(figure.size, bool),
+        palette=np.zeros((1, 3), np.float32), index=np.zeros(int(np.prod(figure.size)), np.intp),
+        likelihood=np.zeros_like(prior), probability=probability, mixtures=[],
+    )  # fmt: skip
+
+
+def test_a_doubtful_silhouette_teaches_no_cloth() -> None:
+    figure = standing()
+    prior = np.full((6, *figure.size), 0.1, np.float32)
+    probability = np.zeros_like(prior)
+    probability[BOTTOM] = 1.0
+    prior[BACKGROUND, :, :120] = 0.5
+    samples = coloured(figure, prior, probability).confident()[BOTTOM]
+    assert not samples[:, :118].any()
+    assert samples[10:-10, 125:].all()
+
+
+def test_hair_that_falls_on_a_collar_keeps_its_rim_and_a_line_along_the_neck_gets_none() -> None:
+    figure = standing()
+    probability = np.zeros((6, *figure.size), np.float32)
+    probability[TOP] = 1.0
+    probability[:, 30:110, 90:110] = 0.0
+    probability[HAIR, 30:110, 90:110] = 1.0  # from the temple to the shoulder
+    probability[:, 104:106, 110:160] = 0.0
+    probability[HAIR, 104:106, 110:160] = 1.0
+    hair = protect._hair(figure, coloured(figure, np.full_like(probability, 0.1), probability)) > 0.5
+    assert hair[111, 95:105].all()
+    assert not hair[112].any()
+    assert hair[104:106, 115:150].all()
+    assert not hair[[103, 106], 115:].any()

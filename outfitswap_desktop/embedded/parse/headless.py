@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outfitswap_desktop.core.arrays import F32, RGB
+from outfitswap_desktop.embedded.parse.body import overlap
 from outfitswap_desktop.embedded.parse.skeleton import (
     LEFT_ANKLE,
     LEFT_ELBOW,
@@ -56,6 +57,11 @@ Measured: 0.50 and 0.24 at least on forty heads; noses dreamt into collars stand
 """
 FINALISTS, ROUNDS = 5, 2
 """How many of the best are aimed at again, from where the network itself saw hips and shoulders, and how often."""
+JURY, WITHIN, AGREED = 8, 1.0, 0.85
+"""At most this many bodies share out the silhouette: none less likely than the best by more, nor of less overlap with it.
+
+Measured on 51 crops of known silhouette: a quarter less squared error at best, never 0.002 more.
+"""
 
 
 def best_body(solutions: Solutions, look: RGB, *, selfie: F32, plain: Pose | None) -> Pose | None:
@@ -68,9 +74,22 @@ def best_body(solutions: Solutions, look: RGB, *, selfie: F32, plain: Pose | Non
     padded = padded_pose(solutions, look, top=0.25, sides=0.05)
     if padded is not None:
         options.append(padded)
-    if not any(likely(one) > GOOD for one in options):
-        options += _aimed(solutions, look, selfie)
-    return max(options, key=lambda one: (believable(one, selfie), likely(one)), default=None)
+    aimed = [] if any(likely(one) > GOOD for one in options) else _aimed(solutions, look, selfie)
+    best = max(options + aimed[:1], key=lambda one: (believable(one, selfie), likely(one)), default=None)
+    if best is None or not aimed or best is not aimed[0] or not believable(best, selfie):
+        return best
+    shared = _shared(aimed)
+    return shared if believable(shared, selfie) else best
+
+
+def _shared(aimed: list[Pose]) -> Pose:
+    """The first of `aimed` with the mean silhouette of all that saw about the same.
+
+    Where one look takes the wall between two legs for a skirt, others do not; the legs themselves all of them see.
+    """
+    best = aimed[0]
+    masks = [best.mask, *(one.mask for one in aimed[1:] if overlap(one.mask, best.mask) > AGREED)]
+    return Pose(best.points, best.seen, np.asarray(np.mean(masks, axis=0), np.float32))
 
 
 def believable(pose: Pose, selfie: F32) -> bool:
@@ -115,13 +134,13 @@ def likely(pose: Pose) -> float:
 
 
 def _aimed(solutions: Solutions, look: RGB, selfie: F32) -> list[Pose]:
-    """The best of the search, as seen in `look` itself."""
+    """The best of the search and those that come near it, likeliest first, as seen in `look` itself."""
     shrink = min(1.0, SEARCH_SIDE / max(look.shape[:2]))
     size = (max(1, round(look.shape[1] * shrink)), max(1, round(look.shape[0] * shrink)))
     small = look if shrink == 1.0 else np.asarray(cv2.resize(look, size, interpolation=cv2.INTER_AREA), np.uint8)
     middle = _middle(selfie) * size[0]
-    best = _settled(solutions, small, _search(solutions, small, middle=middle, sides=SIDES))
-    if best is None or best[0] < CLEAR:
+    found = _settled(solutions, small, _search(solutions, small, middle=middle, sides=SIDES))[:JURY]
+    if not found or found[0][0] < CLEAR:
         aside = 0.17 * max(size)
         wider = [one for x in (-aside, aside) for one in _search(solutions, small, middle=middle + x, sides=SIDES[:-1])]
         wider += _search(solutions, small, middle=middle, sides=BETWEEN)
@@ -130,19 +149,22 @@ def _aimed(solutions: Solutions, look: RGB, selfie: F32) -> list[Pose]:
             _mirrored(one)
             for one in _search(solutions, mirror, middle=size[0] - middle, sides=(*SIDES[1:-1], *BETWEEN))
         ]
-        best = _settled(solutions, small, wider if best is None else [best, *wider])
-    return [] if best is None else [_in_look(best[1], look, small)]
+        found = _best(found[1:] + _settled(solutions, small, found[:1] + wider))
+    return [_in_look(one, look, small) for likeliness, one in found[:JURY] if likeliness > found[0][0] - WITHIN]
 
 
-def _settled(solutions: Solutions, small: RGB, found: list[tuple[float, Pose]]) -> tuple[float, Pose] | None:
-    """The likeliest of `found` and of what the network sees when aimed at the best of them again."""
+def _best(found: list[tuple[float, Pose]]) -> list[tuple[float, Pose]]:
+    return sorted(found, key=lambda one: -one[0])
+
+
+def _settled(solutions: Solutions, small: RGB, found: list[tuple[float, Pose]]) -> list[tuple[float, Pose]]:
+    """`found` and what the network sees when aimed at the best of them again, likeliest first."""
     fresh = found
     for _ in range(ROUNDS):
-        best = sorted(fresh, key=lambda one: -one[0])[:FINALISTS]
-        again = [_aim(solutions, small, _hips(one), ROOM * body_scale(one)) for _, one in best]
+        again = [_aim(solutions, small, _hips(one), ROOM * body_scale(one)) for _, one in _best(fresh)[:FINALISTS]]
         fresh = [one for one in again if one is not None]
         found = found + fresh
-    return max(found, key=lambda one: one[0], default=None)
+    return _best(found)
 
 
 def _in_look(pose: Pose, look: RGB, small: RGB) -> Pose:

@@ -24,6 +24,8 @@ COMPONENTS = (6, 3, 3, 5, 5, 3)
 
 STEP = 0.75
 """Colours closer than this many Lab units get one likelihood: far fewer colours than pixels have to be judged."""
+DOUBT = 0.35
+"""Prior of being background from which on a pixel teaches nothing about what is worn."""
 SHADED = (SKIN, TOP, BOTTOM)
 """Labels whose samples are also taken in shade: folds, the throat, the inside of a sleeve."""
 
@@ -97,13 +99,18 @@ class Labelling:
         self.probability = smooth / np.maximum(smooth.sum(axis=0), 1e-6)
 
     def confident(self) -> list[Bool]:
-        """Samples for the next fit: pixels that are sure of their label and not at its edge."""
+        """Samples for the next fit: pixels that are sure of their label and not at its edge.
+
+        Where the silhouette itself is in doubt (the wall between two legs) nothing is learnt about cloth.
+        """
         kernel = np.ones((3, 3), np.uint8)
         best = self.probability.argmax(axis=0)
         maps = []
         for label in range(len(self.prior)):
-            sure = ((best == label) & (self.probability[label] > 0.8)).astype(np.uint8)
-            maps.append(cv2.erode(sure, kernel) > 0)
+            sure = (best == label) & (self.probability[label] > 0.8)
+            if label != BACKGROUND:
+                sure &= self.prior[BACKGROUND] < DOUBT
+            maps.append(cv2.erode(sure.astype(np.uint8), kernel) > 0)
         return maps
 
 

@@ -61,7 +61,8 @@ def _head(figure: Figure, skin: F32, hair: F32, person: F32) -> F32:
 
 def _hair(figure: Figure, state: Labelling) -> F32:
     """What is labelled hair; long hair that fell for skin, on the chest and in hair's colours; and around the head whatever
-    the silhouette from nearby shows that is neither skin nor cloth.
+    the silhouette from nearby shows that is neither skin nor cloth. Where it falls below the chin its rim is hair too:
+    tips on a collar are thinner than the labelling sees.
     """
     skin, hair = state.probability[SKIN], state.probability[HAIR]
     result = hair * (pt.to_capsule(figure.size, figure.neck_base, figure.hips) < 2 * figure.unit)
@@ -79,7 +80,11 @@ def _hair(figure: Figure, state: Labelling) -> F32:
         cloth = state.probability[TOP] + state.probability[BOTTOM]
         ring = pt.head_distance(figure) < 0.5 * figure.unit
         result = np.maximum(result, figure.near_head * ring * (1 - np.minimum(1, skin + cloth)))
-    return np.asarray(result, np.float32)
+    kernel = np.ones((5, 5), np.uint8)  # the shade along a neckline is thinner than any strand
+    broad = cv2.morphologyEx((result > 0.5).astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
+    falls = _touching(broad, (hair > 0.5) & (pt.head_distance(figure) < 0.05 * figure.unit))
+    rim = cv2.dilate(falls, kernel) * (figure.down() > -0.25)
+    return np.asarray(np.maximum(result, rim), np.float32)
 
 
 def _like_hair(figure: Figure, state: Labelling) -> F32:

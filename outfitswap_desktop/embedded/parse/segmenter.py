@@ -103,7 +103,7 @@ class MediaPipeSegmenter:
         rest = [view.cut(persons.claimed(one)) for i, one in enumerate(found) if i != index]
         others = np.max(rest, axis=0) if rest else None
         unit = skeleton.body_scale(pose)
-        person = silhouette(frame.picture, pose.mask, selfie, others=others, unit=unit)
+        person = silhouette(frame.picture, pose.mask, selfie, others=others, unit=unit, faceless=chosen.face is None)
         figure = Figure(pose.points, pose.seen, unit, frame.picture.shape[:2])
         figure = self._details(frame.picture, figure)
         figure = replace(figure, headless=chosen.face is None and _headless(figure, person))
