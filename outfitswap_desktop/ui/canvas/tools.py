@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
-from PySide6.QtGui import QCursor, QPainter, QRegion
+from PySide6.QtGui import QColor, QCursor, QPainter, QPen, QRegion
 
 from outfitswap_desktop.core.arrays import RGB
 from outfitswap_desktop.ui.canvas.background import Background
@@ -90,6 +90,19 @@ class Tool:
         """Draw what is under way, on top of everything."""
 
 
+def two_coloured(painter: QPainter, *, dashed: bool = True) -> list[QPen]:
+    """Two thin pens that together are seen on anything."""
+    under, over = QPen(QColor(0, 0, 0, 200)), QPen(QColor(255, 255, 255))
+    for pen, width in ((under, 3.0), (over, 1.3)):
+        pen.setCosmetic(True)
+        pen.setWidthF(width)
+    if dashed:
+        over.setDashPattern([4.0, 4.0])
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    return [under, over]
+
+
 class BrushTool(Tool):
     """Paints into the mask, or out of it. With Shift, a straight line from where the last stroke ended."""
 
@@ -124,8 +137,12 @@ class BrushTool(Tool):
             return
         for pen in pens:
             if pen.shift:
+                self._redraw_line()
                 self._corner = pen.at
+                self._redraw_line()
             else:
+                self._redraw_line()
+                self._corner = None
                 self._paint(pen)
 
     def release(self, pen: Pen) -> None:
@@ -133,11 +150,19 @@ class BrushTool(Tool):
         if model is None or not model.drawing:
             return
         if self._corner is not None:
+            self._redraw_line()
             self._paint(pen)
         self._corner = None
         model.end()
 
+    def draw(self, painter: QPainter) -> None:
+        if self._corner is not None and self._last is not None:
+            for line in two_coloured(painter):
+                painter.setPen(line)
+                painter.drawLine(self._last, self._corner)
+
     def cancel(self) -> None:
+        self._redraw_line()
         self._corner = None
         if self._host.model is not None:
             self._host.model.abandon()
@@ -147,6 +172,10 @@ class BrushTool(Tool):
         if model is not None:
             model.move(pen.at.x(), pen.at.y(), self._pressure(pen))
             self._last = pen.at
+
+    def _redraw_line(self) -> None:
+        if self._corner is not None and self._last is not None:
+            self._host.redraw(QRectF(self._last, self._corner).normalized())
 
     def _pressure(self, pen: Pen) -> float:
         return pen.pressure if self._host.options.pressure else 1.0
