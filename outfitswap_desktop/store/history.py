@@ -326,6 +326,16 @@ class History:
         with explained(self.path):
             return self._entries(self._db.conn.execute(query, (entry_id, LARGEST_PAGE)).fetchall())
 
+    def variations(self, entry: Entry, *, limit: int = 24) -> tuple[Entry, ...]:
+        """The newest results of the same photo, words, zone and engine, `entry` among them; not those in the trash."""
+        query = (
+            f"SELECT {_READ} FROM entries WHERE photo_sha256 = ? AND prompt = ? AND zone = ? AND engine = ? "
+            "AND state <> 'publishing' AND trashed IS NULL ORDER BY id DESC LIMIT ?"
+        )
+        values = (entry.photo_sha256, stored_text(entry.prompt), entry.zone, entry.engine, limit)
+        with explained(self.path):
+            return self._entries(self._db.conn.execute(query, values).fetchall())
+
     def count(self, *, text: str = "", where: Filter | None = None, most: int = LARGEST_ID) -> int:
         """How many entries `where` means, outside the trash if it does not say otherwise; counting ends at `most`."""
         with explained(self.path):

@@ -126,6 +126,7 @@ _HISTORY_2 = (
     "CREATE INDEX entries_trashed ON entries (trashed) WHERE trashed IS NOT NULL",
     "CREATE INDEX entries_created ON entries (created)",
     "CREATE INDEX entries_result ON entries (output_sha256)",
+    "CREATE INDEX entries_photo ON entries (photo_sha256, id)",
     """
     UPDATE entries SET root = json_extract(receipt, '$.safety.root_sha256')
     WHERE CASE WHEN json_valid(receipt) AND typeof(json_extract(receipt, '$.safety.root_sha256')) = 'text'
@@ -141,7 +142,7 @@ _HISTORY_2 = (
     """
     CREATE VIRTUAL TABLE entries_text USING fts5 (
         prompt, photo_name, facets,
-        content = 'entries', content_rowid = 'id', prefix = '1 2 3', tokenize = 'unicode61 remove_diacritics 2'
+        content = 'entries', content_rowid = 'id', prefix = '1 2 3 4 5 6 7 8', tokenize = 'unicode61 remove_diacritics 2'
     )
     """,
     "INSERT INTO entries_text (entries_text) VALUES ('rebuild')",

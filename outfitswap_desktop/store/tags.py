@@ -76,9 +76,10 @@ def set_all(connection: sqlite3.Connection, entry_id: int, wanted: Iterable[str]
 def counts(connection: sqlite3.Connection) -> tuple[tuple[str, int], ...]:
     """Every tag with the number of entries outside the trash that have it, by name."""
     rows = connection.execute(
-        "SELECT name, folded, (SELECT count(*) FROM entry_tags WHERE tag_id = tags.id) - ("
-        "SELECT count(*) FROM entries JOIN entry_tags ON entry_id = entries.id "
-        "WHERE trashed IS NOT NULL AND tag_id = tags.id) FROM tags"
+        "SELECT name, folded, (SELECT count(*) FROM entry_tags WHERE tag_id = tags.id) - coalesce(gone.entries, 0) FROM tags "
+        "LEFT JOIN (SELECT tag_id, count(*) AS entries FROM entries INDEXED BY entries_trashed "
+        "CROSS JOIN entry_tags ON entry_id = entries.id WHERE trashed IS NOT NULL GROUP BY tag_id) AS gone "
+        "ON gone.tag_id = tags.id"
     ).fetchall()
     return tuple((str(name), int(count)) for name, _, count in sorted(rows, key=lambda row: str(row[1])))
 
