@@ -59,7 +59,7 @@ def root_of(photo: Photo, own: RootEvidence, *, ledger: Ledger) -> RootEvidence:
     like = _root_like(photo, ledger)
     if root is None:
         return frozen(like if like is not None else own)
-    return frozen(root if like is None or like.root_sha256 == root.root_sha256 else _both(root, like))
+    return frozen(root if like is None else _both(root, like))
 
 
 def _root_like(photo: Photo, ledger: Ledger) -> RootEvidence | None:
@@ -74,7 +74,21 @@ def _root_like(photo: Photo, ledger: Ledger) -> RootEvidence | None:
 def _both(root: RootEvidence, like: RootEvidence) -> RootEvidence:
     """What `root` and another one that may be the picture's allow both: a mark may have been put over another."""
     scores = {name: min(score, like.scores.get(name, score)) for name, score in root.scores.items()}
-    return replace(root, scores=scores, nsfw=min(root.nsfw, like.nsfw), subjects=(*root.subjects, *like.subjects))
+    subjects = list(root.subjects)
+    for document in like.subjects:
+        if document not in subjects:
+            _add(Subject.from_json(document), subjects)
+    return replace(root, scores=scores, nsfw=min(root.nsfw, like.nsfw), subjects=tuple(subjects))
+
+
+def _add(one: Subject, subjects: list[Mapping[str, Any]]) -> None:
+    """Put a person into the documents of others; whoever is the same person there is tightened by what is known of this one."""
+    for place, document in enumerate(subjects):
+        known = Subject.from_json(document)
+        if known.same_person(one):
+            subjects[place] = known.tightened(one).as_json()
+            return
+    subjects.append(one.as_json())
 
 
 def _mark_in(pixels: RGB) -> bytes | None:
@@ -129,7 +143,8 @@ def with_subject(root: RootEvidence, parts: PlanParts) -> tuple[Subject, RootEvi
             found = known if found is None else found.tightened(known)
         else:
             others.append(document)
-    subject = found if found is not None else parts.subject
+    seen = parts.subject
+    subject = seen if found is None else replace(found, skin=found.skin.beside(seen.skin))
     return subject, frozen(replace(root, scores=scores, subjects=tuple(others), alike=False))
 
 

@@ -162,7 +162,7 @@ def test_a_mark_put_over_another_does_not_change_the_root(kernel):
     source = kernel.open_photo(png(forged))
     assert source.root_sha256 == other.origin.plan.root.root_sha256
     assert source.root.scores[LABEL] == 0.03
-    assert len(source.root.subjects) == 2
+    assert len(source.root.subjects) == 1, "one person in both, of whom both know"
     plan = plan_for(kernel, source, LARGE, seen=0.2)
     assert plan.root.scores[LABEL] == 0.03
     kernel._detectors._body_parts = BodyPartsStub({LABEL: 0.22})

@@ -160,6 +160,56 @@ def test_a_chain_is_judged_against_its_root(chain):
     assert alone_is_fine(chain, refused_at), "the edit that was refused is small by itself"
 
 
+DARK = np.array((98, 66, 50))
+
+
+def borrowed(kernel, stub, kind):
+    """The mark of a result whose root showed far more: to the detector, or of a skin that has another colour."""
+    other = dressed(70, 0.5 if kind == "skin" else 0.0)
+    if kind == "skin":
+        is_skin = (np.abs(other.astype(int) - SKIN) < 12).all(axis=2)
+        other[is_skin] = np.clip(DARK + (other[is_skin].astype(int) - SKIN), 0, 255)
+    stub.answer = dict.fromkeys(LABELS, 0.24)
+    source = kernel.open_photo(png(other))
+    plan = checked_plan(kernel, source, 0.0)
+    blue = np.where(plan.mask[..., None] > 0, source.pixels // 2 + np.array((0, 0, 90), np.uint8), source.pixels)
+    released = kernel.release(RawOutput(blue.astype(np.uint8), plan.mask, plan))
+    kernel.encode(released, "PNG")
+    assert released.origin.payload is not None
+    return released.origin.payload
+
+
+@pytest.mark.parametrize("number", [3, 4])
+def test_a_chain_with_forged_marks_in_the_middle_is_judged_against_its_root(number):
+    """Between two edits the result's mark is written over with that of another result, which allows more."""
+    chain = CHAINS[number]
+    stub = BodyPartsStub({})
+    _, last = expected(chain)
+    with Ledger(None) as ledger:
+        kernel = script(SafetyKernel(ledger), body_parts=stub)
+        payload = borrowed(kernel, stub, chain.kind)
+        now = state_of(chain, 0)
+        stub.answer = now.seen
+        file, refused_at = png(now.picture), None
+        for step in range(1, EDITS + 1):
+            after = state_of(chain, step)
+            stub.answer = now.seen
+            source = kernel.open_photo(file)
+            output = painted(kernel, source, now, after)
+            stub.answer = after.seen
+            reason, released = outcome(lambda output=output: kernel.release(output))
+            if released is None:
+                assert reason in ("output_reveals", "output_skin")
+                refused_at = step
+                break
+            kernel.encode(released, "PNG")
+            now, file = after, png(invisible.embed(released.pixels, garment(), payload).pixels)
+            assert invisible.read(invisible.embed(released.pixels, garment(), payload).pixels) == payload
+    assert refused_at is not None
+    assert refused_at <= last
+    assert alone_is_fine(chain, refused_at), "the edit that was refused is small by itself"
+
+
 def outcome(call):
     """The reason of a refusal or "", and the released picture or None."""
     try:

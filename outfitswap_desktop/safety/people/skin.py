@@ -75,6 +75,8 @@ CHROMAS: Final = (0.07, 0.80)
 GREY: Final = 0.04
 """Median normalised chroma of a face in a picture without colours."""
 
+MOST_TONES: Final = 4
+
 NEAR: Final = 6.0
 """CIEDE2000 distance under which a plain cloth looks like bare skin."""
 
@@ -107,6 +109,8 @@ class Tone:
 @dataclass(frozen=True, slots=True)
 class SkinModel:
     """Skin of one person in one picture: one or two tones (face; hands under another light) within a range of L*.
+
+    Up to four where two pictures do not agree on it (`beside`).
 
     `confident` is False for the generic skin, for one learnt from few pixels and for a picture without colours: the
     limits that are drawn on its answers are halved then.
@@ -176,6 +180,13 @@ class SkinModel:
         distances = ciede2000(colours.reshape(-1, 1, 3), self.palette()[None]).min(axis=1)
         return np.asarray(distances.reshape(colours.shape[:-1]), np.float32)
 
+    def beside(self, other: SkinModel) -> SkinModel:
+        """This skin, with the tones of `other` too where they are no tones of this one: then what is skin to either is skin."""
+        if float(self.nearest(other.palette()).max()) < NEAR:
+            return self
+        low, high = (pick(a, b) for pick, a, b in zip((min, max), self.lightness, other.lightness, strict=True))
+        return SkinModel((*self.tones[:2], *other.tones[:2]), (low, high), self.confident and other.confident)
+
     def as_json(self) -> dict[str, Any]:
         """The parameters, rounded."""
         tones = [
@@ -198,7 +209,7 @@ class SkinModel:
             confident = document["confident"]
         except (KeyError, TypeError, ValueError) as problem:
             raise ValueError("this is no skin model") from problem
-        if not 1 <= len(tones) <= 2 or not isinstance(confident, bool) or not 0 <= low < high <= 100:
+        if not 1 <= len(tones) <= MOST_TONES or not isinstance(confident, bool) or not 0 <= low < high <= 100:
             raise ValueError("this is no skin model")
         return cls(tones, (low, high), confident)
 

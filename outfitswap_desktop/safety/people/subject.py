@@ -110,13 +110,13 @@ class Subject:
         return replace(self, cloth=_rings(cloth))
 
     def tightened(self, other: Subject) -> Subject:
-        """What both know of one person: cloth that is cloth to both, and of every area the lower share of skin."""
+        """What both know of one person: cloth to both is cloth, skin to one is skin, the lower share of an area counts."""
         width, height = self.size
         canvas = _Window(0, 0, width, height, (width, height))
         cloth = _filled(self.cloth, canvas)
         cloth[_filled(other.cloth, replace(canvas, width=other.size[0], height=other.size[1])) == 0] = 0
         bare = {area: min(share, other.bare[area]) for area, share in self.bare.items()}
-        return replace(self, cloth=_rings(cloth), bare=MappingProxyType(bare))
+        return replace(self, cloth=_rings(cloth), skin=self.skin.beside(other.skin), bare=MappingProxyType(bare))
 
     def shares(self, seen: RGB) -> Mapping[str, float]:
         """Share 0..1 of every one of areas.AREAS that is skin in `seen` (H, W, 3) sRGB: 0 for one that is not there.
