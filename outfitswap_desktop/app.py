@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from outfitswap_desktop.errors import NotAvailable
 
@@ -57,13 +57,13 @@ def make_window(application: QApplication) -> MainWindow:
     from outfitswap_desktop import paths
     from outfitswap_desktop.store.settings import SettingsStore
     from outfitswap_desktop.ui.icons import icon
-    from outfitswap_desktop.ui.theme import Appearance
+    from outfitswap_desktop.ui.theme import Appearance, Choice
     from outfitswap_desktop.ui.translate import install
     from outfitswap_desktop.ui.window import MainWindow
 
     settings = SettingsStore(paths.data_dir() / "settings.db")
     language = install(application, settings.values.language)
-    appearance = Appearance(application, settings.values.theme)
+    appearance = Appearance(application, cast(Choice, settings.values.theme))
     application.setWindowIcon(icon("app"))
     return MainWindow(settings, appearance, language)
 

@@ -159,7 +159,7 @@ class OutfitPanel(QWidget):
         )
         actions.add(Spec("outfit.dice", self.tr("Throw another seed"), "outfit", ("Ctrl+D",)), self.next_seed)
         actions.add(
-            Spec("outfit.lock", self.tr("Keep the seed"), "outfit", ("Ctrl+Shift+L",), checkable=True),
+            Spec("outfit.lock", self.tr("Keep the seed"), "outfit", ("Ctrl+Shift+K",), checkable=True),
             self._lock.setChecked,
         )
         self._lock.toggled.connect(actions["outfit.lock"].setChecked)
