@@ -29,7 +29,7 @@ from outfitswap_desktop.safety import writing
 from outfitswap_desktop.safety.kernel import SafetyKernel
 from outfitswap_desktop.safety.sheet import Cell
 from outfitswap_desktop.safety.stages import CheckedPlan, CheckedRequest, CheckedSource, RawOutput, ReleasedImage
-from outfitswap_desktop.store.entry import Record
+from outfitswap_desktop.store.entry import Entry, Record
 from outfitswap_desktop.store.history import History
 
 
@@ -89,6 +89,11 @@ class Runner:
         self._steps = steps
         self._engine_reason = engine_reason
 
+    def made_by(self, job: str) -> Entry | None:
+        """The entry that a job of the queue has made, what a program that died has left being repaired first; or None."""
+        self.history.recover(writing)
+        return self.history.by_job(job)
+
     def open_photo(self, source: Path | bytes) -> CheckedSource:
         """Decode and check a photo; raises PhotoUnreadable or GateRefused."""
         return self.kernel.open_photo(source)
@@ -109,7 +114,7 @@ class Runner:
     ) -> Outcome:
         """Run one job. Pictures already opened may be handed in. Raises KnownError or Cancelled, and then nothing is left.
 
-        `batch` and `outfit` label the history entry. `job` is the queue's id of it, kept with the entry: a job that has made its
+        `batch` and `outfit` label the history entry. `job` is the queue's id, kept with the entry: a job that has made its
         entry is never run again (UsageProblem "job_done").
         """
         with writing.tidy(request.output):
@@ -295,7 +300,9 @@ class Runner:
     def _refuse_done(self, job: str | None) -> None:
         """Raise UsageProblem when that job of the queue has made its entry: another process was faster."""
         if job and self.history.by_job(job) is not None:
-            raise UsageProblem("This job has been done already.", reason="job_done", hint="Its result is in the history.")
+            raise UsageProblem(
+                "This job has been done already.", reason="job_done", hint="Its result is in the history."
+            )
 
     def _save(
         self,

@@ -172,7 +172,7 @@ class EngineAnswers:
         return m.ResultPicture(to_srgb(released.pixels, released.metadata.icc), outcome.output, sha256)
 
     def _find_job(self, job: str) -> m.SwapDone | None:
-        entry = self._runner.history.by_job(job) if job else None
+        entry = self._runner.made_by(job) if job else None
         if entry is None:
             return None
         return m.SwapDone(_about(entry), self._look(entry.output, entry.output_sha256))

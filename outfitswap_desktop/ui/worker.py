@@ -27,6 +27,9 @@ from outfitswap_desktop.engine.messages import (
     Refused,
     Replaced,
 )
+from outfitswap_desktop.ui.job_worker import JobWorker
+
+__all__ = ["Desk", "JobWorker"]
 
 Answered = Callable[[Any], None]
 WhenFailed = Callable[[Problem], None]
