@@ -134,7 +134,7 @@ def test_the_model_survives_json():
     [
         {"tones": []},
         {"tones": None},
-        {"tones": [SkinModel.generic().as_json()["tones"][0]] * 3},
+        {"tones": [SkinModel.generic().as_json()["tones"][0]] * 5},
         {"lightness": [10.0]},
         {"lightness": [50.0, 50.0]},
         {"lightness": [-1.0, 50.0]},
@@ -213,6 +213,23 @@ def test_only_what_is_under_the_mask_counts():
     mask[:, :60] = 1
     assert cloth_colour(picture, mask, model).like_skin
     assert not cloth_colour(picture, 255 - 255 * mask, model).like_skin
+
+
+def test_the_skin_of_another_is_taken_beside_and_ones_own_is_not():
+    light, dark = SkinModel.learn(lit(LIGHT)), SkinModel.learn(lit(DARK))
+    both = light.beside(dark)
+    for colour in (LIGHT, DARK):
+        assert near(colour, both) < skin.NEAR
+        assert float(both.likelihood(np.array([[colour]], np.uint8))[0, 0]) > 0.5
+    assert float(light.likelihood(np.array([[DARK]], np.uint8))[0, 0]) < 0.5
+    assert len(both.tones) == 2
+    assert light.beside(SkinModel.learn(lit(LIGHT, seed=5))) is light
+    assert len(both.beside(SkinModel.learn(lit((60, 90, 160)))).tones) <= skin.MOST_TONES == 4
+    assert SkinModel.from_json(both.as_json()) == SkinModel.from_json(both.as_json())
+    generic = SkinModel.learn(lit(DARK)).beside(SkinModel.generic())
+    assert not generic.confident
+    assert generic.lightness[0] <= dark.lightness[0]
+    assert generic.lightness[1] >= dark.lightness[1]
 
 
 def test_like_skin_needs_both_numbers():

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -448,3 +449,30 @@ def test_the_numbers_are_the_ones_that_were_measured():
     assert (folds.GRID, folds.REACH, folds.KEPT, folds.FAINT, folds.NOISE) == (192, 21, 0.15, 0.12, 0.2)
     assert (subject.SKIN, subject.SOLID, subject.SAME) == (0.5, 0.05, 0.5)
     assert (areas.CHEST, areas.CROTCH, areas.TRUNK_WIDTH) == (0.06, 1.28, 1.15)
+
+
+# --- two roots of one picture ---
+
+
+def test_of_two_that_know_one_person_the_stricter_counts(known):
+    upper, lower = band(0, 260), band(260, HEIGHT)
+    one, two = known.after(upper), known.after(lower)
+    bare = dict.fromkeys(AREAS, 0.0) | {CHEST_HIP: 0.3, "thighs": 0.1}
+    two = replace(two, bare=bare)
+    both = one.tightened(two)
+    assert both.bare == {area: min(known.bare[area], bare[area]) for area in AREAS}
+    untouched = known.after(np.maximum(upper, lower))
+    everything = subject._Window(0, 0, WIDTH, HEIGHT, (WIDTH, HEIGHT))
+    cloth = subject._filled(both.cloth, everything) > 0
+    assert np.mean(cloth != (subject._filled(untouched.cloth, everything) > 0)) < 0.01
+    assert cloth.sum() < (subject._filled(one.cloth, everything) > 0).sum()
+    assert both.areas == one.areas
+    assert both.size == one.size
+
+
+def test_skin_of_either_is_skin_to_both(known):
+    other = replace(known, skin=SkinModel.learn(np.full((500, 3), (98, 66, 50), np.uint8)))
+    both = known.tightened(other)
+    colours = np.array([[SKIN, (98, 66, 50)]], np.uint8)
+    assert (both.skin.likelihood(colours) > 0.5).all()
+    assert known.tightened(known).skin == known.skin
