@@ -22,6 +22,8 @@ QT_TEXTS = (
     *("&Undo", "&Redo", "Cu&t", "&Copy", "&Paste", "Delete", "Select All", "Paste"),
 )
 """Buttons and menus that Qt's own dialogs and text fields bring along."""
+_SUMMARY = "Terms"
+"""Context of the terms' summary, whose lines come from a file."""
 
 
 @dataclass
@@ -61,7 +63,7 @@ def _read(path: Path, root: Path, found: Found) -> None:
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
             if argument.value:
                 found.texts.setdefault(argument.value, []).append(f"{where}:{node.lineno}")
-        elif name == "tr" or isinstance(node.args[0], ast.Constant):
+        elif name == "tr" or (isinstance(node.args[0], ast.Constant) and node.args[0].value != _SUMMARY):
             found.computed.append(f"{where}:{node.lineno}")
 
 

@@ -55,14 +55,15 @@ class _Engine(QIconEngine):
 
     def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
         ratio = painter.device().devicePixelRatio()
-        picture = self.scaledPixmap(rect.size() * ratio, mode, state, ratio)
+        picture = self.scaledPixmap(rect.size(), mode, state, ratio)
         painter.drawPixmap(rect, picture)
 
     def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
         return self.scaledPixmap(size, mode, state, 1.0)
 
     def scaledPixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State, scale: float) -> QPixmap:
-        return _drawn(self._name, size, colour=self._colour(mode, state), ratio=scale)
+        # since Qt 6.8 the size is in device-independent pixels
+        return _drawn(self._name, size * scale, colour=self._colour(mode, state), ratio=scale)
 
     def clone(self) -> QIconEngine:
         copy = _Engine(self._name, self._tint)

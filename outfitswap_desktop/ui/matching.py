@@ -6,7 +6,7 @@ import unicodedata
 from typing import Final
 
 _START: Final = 8.0
-_IN_ROW: Final = 5.0
+_IN_ROW: Final = 9.0
 _ANYWHERE: Final = 1.0
 _GAP: Final = 0.08
 _LATE: Final = 0.03

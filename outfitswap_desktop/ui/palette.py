@@ -34,9 +34,13 @@ from PySide6.QtWidgets import (
 from outfitswap_desktop.ui import theme
 from outfitswap_desktop.ui.actions import Actions
 from outfitswap_desktop.ui.matching import score
+from outfitswap_desktop.ui.menus import titles
 
 REASON: Final = "reason"
 """Dynamic property of a QAction: one sentence why it cannot be done now, shown beside its greyed name."""
+
+_USED: Final = "usedFromPalette"
+"""Dynamic property of the registry: names of the actions run from here, the newest first, until the program ends."""
 
 _ROW: Final = Qt.ItemDataRole.UserRole
 _RECENT_FIRST: Final = 6
@@ -65,7 +69,6 @@ class Commands(QAbstractListModel):
         self._actions = actions
         self._menus = menus
         self._rows: list[Row] = []
-        self._used: list[str] = []
         self.filter("")
 
     def filter(self, query: str) -> None:
@@ -84,7 +87,7 @@ class Commands(QAbstractListModel):
     def used(self, action: QAction) -> None:
         """Remember that an action was run from here."""
         name = action.objectName()
-        self._used = [name, *(other for other in self._used if other != name)][:_RECENT_FIRST]
+        self._actions.setProperty(_USED, [name, *(other for other in self._used() if other != name)][:_RECENT_FIRST])
 
     def row(self, index: Index) -> Row:
         return self._rows[index.row()]
@@ -119,10 +122,14 @@ class Commands(QAbstractListModel):
         keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
         return Row(action, text, self._menus.get(menu, menu.capitalize()), keys, reason)
 
+    def _used(self) -> list[str]:
+        return list(self._actions.property(_USED) or ())
+
     def _value(self, query: str, row: Row) -> tuple[float, tuple[int, ...]] | None:
         if not query.strip():
             name = row.action.objectName()
-            return (float(_RECENT_FIRST - self._used.index(name)) if name in self._used else 0.0), ()
+            used = self._used()
+            return (float(_RECENT_FIRST - used.index(name)) if name in used else 0.0), ()
         direct = score(query, row.text)
         if direct is not None:
             return direct
@@ -136,18 +143,22 @@ def _with_places(row: Row, places: tuple[int, ...]) -> Row:
 
 
 class Palette(QDialog):
-    """One line to type in and the actions that fit; Enter runs the chosen one, Esc leaves all as it was."""
+    """One line to type in and the actions that fit; Enter runs the chosen one, Esc leaves all as it was.
+
+    Make one when it is asked for: it deletes itself when it is closed.
+    """
 
     def __init__(
         self, actions: Actions, parent: QWidget | None = None, *, menus: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(parent, Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setObjectName("palette")
         self.setWindowTitle(self.tr("Commands"))
         self.setAccessibleName(self.tr("Commands"))
-        self.commands = Commands(actions, menus or {}, self)
+        self.commands = Commands(actions, menus or titles(), self)
         self.line = QLineEdit(self)
-        self.line.setPlaceholderText(self.tr("Type a command ..."))
+        self.line.setPlaceholderText(self.tr("Type a command…"))
         self.line.setAccessibleName(self.tr("Search in all commands"))
         self.line.setClearButtonEnabled(True)
         self.line.textChanged.connect(self._filter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -92,13 +93,19 @@ def of_system() -> Theme:
 
 
 class Appearance(QObject):
-    """Keeps the application in the chosen theme, and follows the system when the choice is "system"."""
+    """Keeps the application in the chosen theme, and follows the system when the choice is "system".
+
+    `system` says which theme the system asks for.
+    """
 
     changed = Signal(object)
     """The new Theme, after palette and style sheet are in place."""
 
-    def __init__(self, app: QApplication, choice: Choice = "system") -> None:
+    def __init__(
+        self, app: QApplication, choice: Choice = "system", *, system: Callable[[], Theme] | None = None
+    ) -> None:
         super().__init__(app)
+        self._system = system or of_system
         self._app = app
         self._choice: Choice = choice
         app.setStyle("Fusion")
@@ -120,7 +127,7 @@ class Appearance(QObject):
         self._follow()
 
     def _follow(self) -> None:
-        theme = {"dark": DARK, "light": LIGHT}.get(self._choice) or of_system()
+        theme = {"dark": DARK, "light": LIGHT}.get(self._choice) or self._system()
         name = "dark" if theme.dark else "light"
         if self._app.property(_PROPERTY) == name:
             return

@@ -52,7 +52,7 @@ class Catalogue(QTranslator):
 
     def translate(self, context: str, source: str, disambiguation: str | None = None, n: int = -1) -> str | None:
         """The translation, or None: Qt takes an empty text for a translation."""
-        return self._texts.get(f"{context}|{source}") or self._texts.get(source)
+        return self._texts.get(f"{context}|{source}") or self._texts.get(source) or None
 
     def isEmpty(self) -> bool:
         return not self._texts

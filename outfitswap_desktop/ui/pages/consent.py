@@ -140,7 +140,7 @@ class ConsentDialog(QDialog):
         self.file.setAccessibleName(self.tr("File of the signed release"))
         self.file.setToolTip(self.tr("Only its fingerprint is kept, never its content"))
         self.file.textChanged.connect(self._check)
-        browse = button(self.tr("Choose ..."), "open", tip=self.tr("Choose the file of the signed release"))
+        browse = button(self.tr("Choose…"), "open", tip=self.tr("Choose the file of the signed release"))
         browse.clicked.connect(self._browse)
         row.addWidget(self.file, 1)
         row.addWidget(browse)

@@ -27,7 +27,8 @@ from PySide6.QtWidgets import (
 
 from outfitswap_desktop.ui import icons
 from outfitswap_desktop.ui.actions import Actions
-from outfitswap_desktop.ui.pages.parts import bulleted, column, label, scrolled
+from outfitswap_desktop.ui.menus import titles
+from outfitswap_desktop.ui.pages.parts import PageDialog, bulleted, column, label, scrolled
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -92,7 +93,7 @@ class HelpPage(QWidget):
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self._how_to(), icons.icon("help"), self.tr("How to"))
-        self.tabs.addTab(self._shortcuts(keys_of(actions, menus or {})), icons.icon("grid"), self.tr("Shortcuts"))
+        self.tabs.addTab(self._shortcuts(keys_of(actions, menus or titles())), icons.icon("grid"), self.tr("Shortcuts"))
         self.tabs.addTab(self._limits(), icons.icon("warning"), self.tr("Limits"))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 10, 12, 12)
@@ -201,3 +202,14 @@ class HelpPage(QWidget):
         )
         inner.addStretch(1)
         return scrolled(column(inner))
+
+
+class HelpDialog(PageDialog):
+    """The help page in a dialog."""
+
+    def __init__(
+        self, actions: Actions, parent: QWidget | None = None, *, menus: Mapping[str, str] | None = None
+    ) -> None:
+        page = HelpPage(actions, menus=menus)
+        super().__init__(page, page.windowTitle(), parent)
+        self.setObjectName("helpDialog")

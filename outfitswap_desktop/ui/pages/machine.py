@@ -9,7 +9,7 @@ from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from outfitswap_desktop.ui.pages.asking import Desk
-from outfitswap_desktop.ui.pages.parts import IconLabel, button, label, panel
+from outfitswap_desktop.ui.pages.parts import IconLabel, PageDialog, button, column, label, panel, scrolled
 
 if TYPE_CHECKING:
     from outfitswap_desktop.engine.messages import Problem
@@ -40,7 +40,7 @@ def row_name(name: str) -> str:
 
 
 class MachinePanel(QWidget):
-    """Asks the desk for the doctor's rows and shows them; "checking ..." until they are there."""
+    """Asks the desk for the doctor's rows and shows them; "checking…" until they are there."""
 
     _SHORT = ("processor", "memory", "disk, results", "graphics card", "engines")
 
@@ -48,7 +48,7 @@ class MachinePanel(QWidget):
         super().__init__(parent)
         frame, self._inside = panel()
         self._icon = IconLabel("refresh", 20, tint="dim")
-        self._verdict = label(self.tr("Checking what this machine can do ..."), "heading")
+        self._verdict = label(self.tr("Checking what this machine can do…"), "heading")
         head = QHBoxLayout()
         head.setSpacing(10)
         head.addWidget(self._icon)
@@ -123,3 +123,18 @@ def _value(value: str, advice: str) -> QLabel:
     made = label(value if not advice else f"{value}\n{advice}", "hint")
     made.setToolTip(advice)
     return made
+
+
+class MachineDialog(PageDialog):
+    """What this machine can do, in a dialog, with every row shown."""
+
+    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+        self.machine = MachinePanel(desk)
+        inner = QVBoxLayout()
+        inner.setContentsMargins(20, 18, 20, 8)
+        inner.addWidget(self.machine)
+        inner.addStretch(1)
+        super().__init__(scrolled(column(inner)), "", parent)
+        self.setObjectName("machineDialog")
+        self.setWindowTitle(self.tr("What this machine can do"))
+        self.machine.more.setChecked(True)

@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QDialog,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -73,6 +74,27 @@ def wrapped(box: QAbstractButton, text: str) -> QWidget:
     row.addWidget(box, 0, Qt.AlignmentFlag.AlignTop)
     row.addWidget(_Words(text, box), 1)
     return whole
+
+
+class PageDialog(QDialog):
+    """A page in a dialog of its own, with a button that closes it, as Esc does."""
+
+    def __init__(self, page: QWidget, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(title)
+        self.resize(860, 620)
+        self.page = page
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 14)
+        layout.addWidget(page, 1)
+        close = button(self.tr("Close"))
+        close.setDefault(True)
+        close.clicked.connect(self.accept)
+        foot = QHBoxLayout()
+        foot.setContentsMargins(20, 0, 20, 0)
+        foot.addStretch(1)
+        foot.addWidget(close)
+        layout.addLayout(foot)
 
 
 class _Words(QLabel):

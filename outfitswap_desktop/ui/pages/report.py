@@ -55,7 +55,7 @@ class ReportDialog(QDialog):
         self.text.setAccessibleName(self.tr("Content of the chosen file"))
         self.text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        self.save = button(self.tr("Save report ..."), "save", "primary")
+        self.save = button(self.tr("Save report…"), "save", "primary")
         self.save.clicked.connect(self._choose_target)
         self._says = label("", "hint")
         self._build()
@@ -72,7 +72,7 @@ class ReportDialog(QDialog):
         from outfitswap_desktop.engine.messages import WriteReport
 
         self.save.setEnabled(False)
-        self._say(self.tr("Saving ..."))
+        self._say(self.tr("Saving…"))
         request = WriteReport(target, note=self.note.toPlainText(), entry=self._entry)
         self._desk.ask(request, lambda _members: self._saved(target), self._failed, key="report-save")
 
@@ -110,7 +110,7 @@ class ReportDialog(QDialog):
 
         note = self.note.toPlainText()
         self.save.setEnabled(False)
-        self._say(self.tr("Collecting ..."))
+        self._say(self.tr("Collecting…"))
         self._desk.ask(
             WriteReport(None, note=note, entry=self._entry),
             lambda members: self._preview(members, note),

@@ -225,7 +225,7 @@ class SettingsDialog(QDialog):
         shown.setObjectName("setting_output_folder")
         shown.setPlaceholderText(self.tr("The program's own folder"))
         shown.setReadOnly(True)
-        choose = button(self.tr("Choose ..."), tip=self.tr("Choose the folder for results"))
+        choose = button(self.tr("Choose…"), tip=self.tr("Choose the folder for results"))
         choose.clicked.connect(self._choose_folder)
         own = button("", "close", "quiet", tip=self.tr("Back to the program's own folder"))
         own.clicked.connect(lambda: self._set(output_folder=""))
@@ -257,7 +257,7 @@ class SettingsDialog(QDialog):
         row.setSpacing(6)
         for colour in _COLOURS:
             row.addWidget(self._swatch(colour))
-        other = button(self.tr("Other ..."), tip=self.tr("Choose any colour"))
+        other = button(self.tr("Other…"), tip=self.tr("Choose any colour"))
         other.clicked.connect(self._other_colour)
         row.addWidget(other)
         row.addStretch(1)

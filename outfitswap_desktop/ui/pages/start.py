@@ -201,7 +201,7 @@ class StartPage(QWidget):
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
         buttons.addStretch(1)
-        self.open = button(self.tr("Open photo ..."), "open", "primary", tip=self.tr("Choose a photo (Ctrl+O)"))
+        self.open = button(self.tr("Open photo…"), "open", "primary", tip=self.tr("Choose a photo (Ctrl+O)"))
         self.open.clicked.connect(self.browse_asked)
         self.paste = button(self.tr("Paste"), "paste", tip=self.tr("Take the picture in the clipboard (Ctrl+V)"))
         self.paste.clicked.connect(self.paste_asked)

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from outfitswap_desktop.ui import icons
-from outfitswap_desktop.ui.pages.parts import IconLabel, button, label, panel
+from outfitswap_desktop.ui.pages.parts import IconLabel, PageDialog, button, label, panel
 
 Index = QModelIndex | QPersistentModelIndex
 _ICONS: Final = {"installed": "ok", "missing": "drop", "damaged": "warning", "fetching": "refresh"}
@@ -115,7 +115,7 @@ class WeightsPage(QWidget):
         self.get = button(self.tr("Download"), "drop")
         self.verify = button(self.tr("Verify"), "ok")
         self.remove = button(self.tr("Remove"), "trash")
-        self.from_file = button(self.tr("Import file ..."), "open")
+        self.from_file = button(self.tr("Import file…"), "open")
         self.get.clicked.connect(lambda: self._emit(self.get_asked))
         self.verify.clicked.connect(lambda: self._emit(self.verify_asked))
         self.remove.clicked.connect(lambda: self._emit(self.remove_asked))
@@ -198,3 +198,12 @@ class WeightsPage(QWidget):
         row = self._chosen()
         if row is not None:
             signal.emit(row.name)
+
+
+class WeightsDialog(PageDialog):
+    """The models page in a dialog."""
+
+    def __init__(self, parent: QWidget | None = None, *, rows: Sequence[WeightsRow] = ()) -> None:
+        super().__init__(WeightsPage(rows), "", parent)
+        self.setObjectName("weightsDialog")
+        self.setWindowTitle(self.tr("Models"))
