@@ -38,7 +38,7 @@ def hatching(ratio: float) -> QPixmap:
     tile.fill(Qt.GlobalColor.transparent)
     painter = QPainter(tile)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
-    for colour, width in ((QColor(0, 0, 0, 120), 3.4 * ratio), (QColor(255, 255, 255, 215), 1.3 * ratio)):
+    for colour, width in ((QColor(0, 0, 0, 95), 3.0 * ratio), (QColor(255, 255, 255, 185), 1.2 * ratio)):
         painter.setPen(QPen(colour, width))
         for shift in (-side, 0, side):
             painter.drawLine(shift - 2, side + 2, shift + side + 2, -2)

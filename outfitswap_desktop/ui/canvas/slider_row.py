@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSlider, QSpinBox, QVBoxLayout, QWidget
+
+CURVED_STEPS = 1000
+"""Places of a slider with a curve."""
 
 
 class SliderRow(QWidget):
-    """`moved` while the slider is dragged, `settled` when it is let go or a number was typed; both carry the value."""
+    """`moved` while the slider is dragged, `settled` when it is let go or a number was typed; both carry the value.
+
+    With a `curve` above 1 small values get more of the slider's way than large ones.
+    """
 
     moved = Signal(int)
     settled = Signal(int)
@@ -22,15 +28,18 @@ class SliderRow(QWidget):
         rest: int = 0,
         unit: str = "",
         tip: str = "",
+        curve: float = 1.0,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._rest = rest
         self._sent = rest
         self._slider = QSlider(Qt.Orientation.Horizontal, self)
-        self._slider.setRange(low, high)
-        self._slider.setPageStep(max(1, (high - low) // 10))
-        self._slider.setValue(rest)
+        self._low, self._high, self._curve = low, high, curve
+        self._slider.setRange(low if curve == 1.0 else 0, high if curve == 1.0 else CURVED_STEPS)
+        self._slider.setPageStep(max(1, (self._slider.maximum() - self._slider.minimum()) // 10))
+        self._slider.setSingleStep(1 if curve == 1.0 else CURVED_STEPS // 100)
+        self._slider.setValue(self._place(rest))
         self._slider.setAccessibleName(name)
         self._number = QSpinBox(self)
         self._number.setRange(low, high)
@@ -38,7 +47,8 @@ class SliderRow(QWidget):
         self._number.setValue(rest)
         self._number.setAccessibleName(name)
         self._number.setKeyboardTracking(False)
-        self._number.setMinimumWidth(78)
+        self._number.setFixedWidth(92)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         label = QLabel(name, self)
         label.setBuddy(self._slider)
         for part in (self, self._slider, self._number):
@@ -59,7 +69,7 @@ class SliderRow(QWidget):
 
     @property
     def value(self) -> int:
-        return self._slider.value()
+        return self._number.value()
 
     @property
     def slider(self) -> QSlider:
@@ -68,7 +78,8 @@ class SliderRow(QWidget):
     def show_value(self, value: int) -> None:
         """Show a value without saying so."""
         with QSignalBlocker(self._slider), QSignalBlocker(self._number):
-            self._slider.setValue(value)
+            if self._worth(self._slider.value()) != value:
+                self._slider.setValue(self._place(value))
             self._number.setValue(value)
         self._sent = value
 
@@ -79,12 +90,26 @@ class SliderRow(QWidget):
             and isinstance(event, QMouseEvent)
             and event.button() == Qt.MouseButton.LeftButton
         ):
-            self._slider.setValue(self._rest)
+            self._slider.setValue(self._place(self._rest))
             self._settle()
             return True
         return super().eventFilter(watched, event)
 
-    def _slid(self, value: int) -> None:
+    def _place(self, value: int) -> int:
+        """Where on the slider a value lies."""
+        if self._curve == 1.0:
+            return value
+        share = (value - self._low) / (self._high - self._low)
+        return round(float(CURVED_STEPS * share ** (1 / self._curve)))
+
+    def _worth(self, place: int) -> int:
+        """The value at a place of the slider."""
+        if self._curve == 1.0:
+            return place
+        return round(float(self._low + (self._high - self._low) * (place / CURVED_STEPS) ** self._curve))
+
+    def _slid(self, place: int) -> None:
+        value = self._worth(place)
         with QSignalBlocker(self._number):
             self._number.setValue(value)
         self.moved.emit(value)
@@ -93,11 +118,11 @@ class SliderRow(QWidget):
 
     def _typed(self, value: int) -> None:
         with QSignalBlocker(self._slider):
-            self._slider.setValue(value)
+            self._slider.setValue(self._place(value))
         self.moved.emit(value)
         self._settle()
 
     def _settle(self) -> None:
-        if self._slider.value() != self._sent:
-            self._sent = self._slider.value()
+        if self.value != self._sent:
+            self._sent = self.value
             self.settled.emit(self._sent)

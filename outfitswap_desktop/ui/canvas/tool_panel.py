@@ -17,8 +17,6 @@ from outfitswap_desktop.ui.canvas.view_actions import tool_words
 PARTED = ("lasso", "box", "pan")
 """Tools before which a little room is left."""
 PAINTING = frozenset({"brush", "eraser"})
-"""A size slider of 1000 steps follows the cube root, so that small sizes are as easy to set as large ones."""
-STEPS = 1000
 
 
 class ToolOptionsPanel(QWidget):
@@ -33,7 +31,7 @@ class ToolOptionsPanel(QWidget):
         self._hint.setProperty("role", "hint")
         self._hint.setWordWrap(True)
         self._size = SliderRow(
-            self.tr("Size"), 1, MOST_SIZE, unit="px", tip=self.tr("Diameter in photo pixels  ( [ and ] )")
+            self.tr("Size"), 1, MOST_SIZE, unit="px", curve=2.5, tip=self.tr("Diameter in photo pixels  ( [ and ] )")
         )
         self._hardness = SliderRow(
             self.tr("Hardness"), 0, 100, rest=80, unit="%", tip=self.tr("How sharp the rim is  (Shift+[ and ])")
