@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outfitswap_desktop.core.arrays import Mask
-from outfitswap_desktop.core.regions import Box
+from outfitswap_desktop.core.regions import Box, box_of
 from outfitswap_desktop.core.undo import EMPTY, around
 
 LEAST_SIDE = 256
@@ -52,6 +52,7 @@ class MaskMips:
 
     def __init__(self, mask: Mask) -> None:
         self._levels: list[Mask] = [mask]
+        self._bounds = box_of(mask)
         height, width = mask.shape
         self._stale: list[Box] = [EMPTY]
         for _ in range(1, levels_of(height, width)):
@@ -70,6 +71,8 @@ class MaskMips:
     def mark(self, mask: Mask, box: Box) -> None:
         """The full mask, which is `mask` from now on, has changed within `box`."""
         self._levels[0] = mask
+        whole = box[2] - box[0] == mask.shape[1] and box[3] - box[1] == mask.shape[0]
+        self._bounds = box_of(mask) if whole else around(self._bounds, box)
         for number in range(1, len(self._levels)):
             height, width = self._levels[number].shape
             box = (box[0] // 2, box[1] // 2, min((box[2] + 1) // 2, width), min((box[3] + 1) // 2, height))
@@ -83,3 +86,7 @@ class MaskMips:
             self._levels[number][y0:y1, x0:x1] = halved(finer[2 * y0 : 2 * y1, 2 * x0 : 2 * x1])
             self._stale[number] = EMPTY
         return self._levels[number]
+
+    def bounds(self) -> Box:
+        """A box around everything that is in the mask; it may be too large after parts of it were erased."""
+        return self._bounds

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from outfitswap_desktop.core.arrays import Mask
 from outfitswap_desktop.core.regions import Box
+from outfitswap_desktop.core.undo import EMPTY
 from outfitswap_desktop.ui.canvas.look import Look, ViewMode
 from outfitswap_desktop.ui.canvas.mips import MaskMips, level_for
 from outfitswap_desktop.ui.canvas.photo_item import SEEN_PIXELS
@@ -99,8 +100,11 @@ class OverlayItem(QGraphicsItem):
         number = level_for(scale, len(self._mips), draft=self._look.draft)
         level = self._mips.level(number)
         table = colour_table(self._look)
+        bounds = self._mips.bounds() if self._look.mode in {ViewMode.OVERLAY, ViewMode.OUTLINE} else None
         for box in self._look.exposed_photo(self._size[1], self._size[0]):
-            self._draw(painter, level, number=number, box=box, table=table)
+            seen = box if bounds is None else _common(box, bounds)
+            if seen != EMPTY:
+                self._draw(painter, level, number=number, box=seen, table=table)
 
     def _draw(self, painter: QPainter, level: Mask, *, number: int, box: Box, table: list[int]) -> None:
         step = 1 << number
@@ -121,3 +125,9 @@ class OverlayItem(QGraphicsItem):
         if times > 1:
             values = np.repeat(np.repeat(values, times, axis=0), times, axis=1)
         return outline(values)
+
+
+def _common(first: Box, second: Box) -> Box:
+    """What two boxes share, EMPTY when nothing."""
+    box = (max(first[0], second[0]), max(first[1], second[1]), min(first[2], second[2]), min(first[3], second[3]))
+    return box if box[0] < box[2] and box[1] < box[3] else EMPTY
