@@ -1,7 +1,4 @@
-"""Independent maps of the work frame two at a time: OpenCV and numpy let go of Python's lock, a small machine has two cores.
-
-Not for maps of the photo's own size: two of those at once cost half a gigabyte at 12 MP.
-"""
+"""Independent maps two at a time: OpenCV and numpy let go of Python's lock, a small machine has two cores."""
 
 from __future__ import annotations
 

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from outfitswap_desktop.core.arrays import F32, RGB, Alpha, Mask
+from outfitswap_desktop.core.mask import solid
 from outfitswap_desktop.embedded.parse.frame import Frame
-from outfitswap_desktop.embedded.parse.smooth import GuidedFilter, enlarged
+from outfitswap_desktop.embedded.parse.smooth import GuidedFilter, over_half
 
 REFINE_SIDE = 1200
 """Long side at which the edge filter's coefficients are computed; they are applied at the photo's own size."""
@@ -31,14 +32,18 @@ def full_mask(photo: RGB, frame: Frame, soft: F32, *, exact: bool = True) -> Mas
     coarse = frame.spread(soft, box=box, size=size)
     radius = max(2, round(1.5 * size[0] / max(1.0, (x1 - x0) * frame.scale)))
     smooth = GuidedFilter(guide, radius, eps=2e-4)
-    if shrink == 1.0:
-        fine = smooth(coarse)
-    elif exact:
-        fine = enlarged(cut, coefficients=smooth.coefficients(coarse))
+    if shrink < 1.0 and exact:
+        inside = over_half(cut, coefficients=smooth.coefficients(coarse))
     else:
-        fine = np.asarray(cv2.resize(smooth(coarse), (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR), np.float32)
-    np.multiply(fine > 0.5, 255, out=mask[y0:y1, x0:x1], casting="unsafe")
+        inside = _sized(smooth(coarse), (x1 - x0, y1 - y0)) > 0.5
+    mask[y0:y1, x0:x1] = solid(inside.view(np.uint8))
     return mask
+
+
+def _sized(values: F32, size: tuple[int, int]) -> F32:
+    if (values.shape[1], values.shape[0]) == size:
+        return values
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def alpha_of(mask: Mask) -> Alpha:
@@ -51,8 +56,11 @@ def alpha_of(mask: Mask) -> Alpha:
     feather = max(1.5, 0.002 * float(np.hypot(x1 - x0, y1 - y0)))
     # the garment goes on beyond the photo's border, so only an edge inside the photo is feathered
     cut = mask[max(0, y0 - 1) : y1 + 1, max(0, x0 - 1) : x1 + 1]
-    distance = cv2.distanceTransform((cut > 0).astype(np.uint8), cv2.DIST_L2, 3)
-    alpha[max(0, y0 - 1) : y1 + 1, max(0, x0 - 1) : x1 + 1] = np.clip(distance / (feather + 1) * 255, 0, 255)
+    distance = np.asarray(cv2.distanceTransform(cut, cv2.DIST_L2, 3), np.float32)
+    distance /= feather + 1  # in place: each of these is as large as the photo
+    distance *= 255
+    np.minimum(distance, 255, out=distance)
+    alpha[max(0, y0 - 1) : y1 + 1, max(0, x0 - 1) : x1 + 1] = distance
     return alpha
 
 

@@ -17,6 +17,7 @@ from outfitswap_desktop.embedded.parse.frame import Frame, cut_frame
 from outfitswap_desktop.embedded.parse.garments import Garments, find_garments
 from outfitswap_desktop.embedded.parse.headless import likely
 from outfitswap_desktop.embedded.parse.labelling import Labelling
+from outfitswap_desktop.embedded.parse.parallel import two_at_a_time
 from outfitswap_desktop.embedded.parse.parts import Figure
 from outfitswap_desktop.embedded.parse.persons import Candidate
 from outfitswap_desktop.embedded.parse.solutions import Pose, Solutions
@@ -206,12 +207,13 @@ def _frame_box(chosen: Candidate, look_shape: tuple[int, ...], scale: float) -> 
 
 def _protected(photo: RGB, reading: Reading) -> tuple[ProtectedArea, ...]:
     maps = protect.protected_maps(reading.figure, reading.state, reading.person)
-    areas = []
-    for name, (soft, confidence) in maps.items():
+
+    def area(name: str) -> ProtectedArea:
+        soft, confidence = maps[name]
         mask = refine.full_mask(photo, reading.frame, soft, exact=False)
-        if mask.any():
-            areas.append(ProtectedArea(name, mask, round(float(confidence), 3)))
-    return tuple(areas)
+        return ProtectedArea(name, mask, round(float(confidence), 3))
+
+    return tuple(one for one in two_at_a_time(area, maps) if one.mask.any())
 
 
 def _regions(
@@ -230,7 +232,7 @@ def _regions(
         mask[keep_out > 0] = 0
         return Region(zone, mask, refine.alpha_of(mask), _confidence(reading, soft))
 
-    found = (region(zone) for zone in asked)
+    found = two_at_a_time(region, asked)
     return {one.zone: one for one in found if one.mask.any()}
 
 
