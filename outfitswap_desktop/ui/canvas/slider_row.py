@@ -99,7 +99,7 @@ class SliderRow(QWidget):
         """Where on the slider a value lies."""
         if self._curve == 1.0:
             return value
-        share = (value - self._low) / (self._high - self._low)
+        share = max(value - self._low, 0) / (self._high - self._low)
         return round(float(CURVED_STEPS * share ** (1 / self._curve)))
 
     def _worth(self, place: int) -> int:
