@@ -18,7 +18,7 @@ from outfitswap_desktop.safety.detectors import BOX_FLOOR, LABELS, Detection, De
 from outfitswap_desktop.safety.judging import GateSaidNo
 from outfitswap_desktop.safety.kernel import SafetyKernel
 from outfitswap_desktop.safety.marks import invisible
-from outfitswap_desktop.safety.parts import Judged, Looked, PlanParts, in_changed, look
+from outfitswap_desktop.safety.parts import Judged, Looked, PlanParts, closer_looks, in_changed, look, touches
 from outfitswap_desktop.safety.people import age
 from outfitswap_desktop.safety.people.areas import AREAS
 from outfitswap_desktop.safety.people.exposure import Shown
@@ -137,6 +137,46 @@ def test_a_score_that_no_box_accounts_for_counts_wherever_it_came_from():
     assert in_changed(looked(0.4, other), "BUTTOCKS_EXPOSED", mask) == 0.4
     assert in_changed(looked(BOX_FLOOR), "BUTTOCKS_EXPOSED", mask) == BOX_FLOOR
     assert in_changed(looked(0.04), "BUTTOCKS_EXPOSED", mask) == 0.04
+
+
+def patch(x0, y0, x1, y1, size=(400, 600)):
+    mask = np.zeros(size, np.uint8)
+    mask[y0:y1, x0:x1] = 255
+    return mask
+
+
+def test_the_closer_looks_are_wide_and_clipped():
+    """A quarter of the changed area's longer side around it and half of a person's around them, within 600 x 400."""
+    mask = patch(200, 150, 280, 250)
+    assert closer_looks(mask, ()) == [
+        (115, 75, 365, 325)
+    ]  # 300 px: half of the picture's longer side, less the rounding
+    assert closer_looks(mask, [(180, 100, 300, 300)]) == [(175, 125, 305, 275), (80, 0, 400, 400)]
+    small = patch(300, 200, 310, 204)
+    assert closer_looks(small, [(290, 190, 320, 220)]) == [(292, 192, 318, 212), (275, 175, 335, 235)]
+    assert closer_looks(patch(0, 0, 0, 0), [(10, 10, 50, 90)]) == [(0, 0, 90, 130)]
+    assert closer_looks(patch(0, 0, 0, 0), []) == []
+
+
+def test_six_closer_looks_at_most_and_none_twice():
+    mask = patch(0, 0, 600, 400)
+    persons = [(number, 0, number + 40, 80) for number in range(0, 400, 40)]
+    looks = closer_looks(mask, persons)
+    assert len(looks) == len(set(looks)) == 6
+    assert looks[0] == (0, 0, 600, 400)
+    assert looks[1] == (0, 0, 80, 120)
+    assert closer_looks(mask, [(0, 0, 600, 400)]) == [(0, 0, 600, 400)]
+
+
+@pytest.mark.parametrize(("box", "does"), [
+    ((100, 100, 120, 120), True), ((120, 100, 140, 120), True), ((132, 100, 152, 120), False),
+    ((131, 100, 151, 120), True), ((68, 100, 88, 120), False), ((69, 100, 89, 120), True),
+    ((100, 132, 120, 152), False), ((100, 131, 120, 151), True), ((100, 68, 120, 88), False), ((100, 69, 120, 89), True),
+    ((-300, -300, -200, -200), False), ((700, 500, 720, 520), False),
+])  # fmt: skip
+def test_a_box_is_widened_before_it_lies_beside_what_was_changed(box, does):
+    """By 0.6 of its sides: 12 pixels here."""
+    assert touches(patch(100, 100, 120, 120), box) == does
 
 
 # --- source -------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from outfitswap_desktop.safety.people import skin
+from outfitswap_desktop.safety.people.colour import chromaticity
 from outfitswap_desktop.safety.people.skin import SkinModel
 
 
@@ -53,3 +54,16 @@ def test_a_share_must_look_like_skin():
 def test_grey_skin_is_a_narrow_tone_without_hue():
     (tone,) = SkinModel.learn(np.repeat(np.linspace(120, 200, 400, dtype=np.uint8)[:, None], 3, axis=1)).tones
     assert tone == skin.Tone((0.0, 0.0), (0.0, 0.0), (0.0004, 0.0, 0.0004), 60.0)
+
+
+@pytest.mark.parametrize(("below", "share"), [(0, 1.0), (1, 0.75), (2, 0.5), (3, 0.25), (4, 0.0), (5, 0.0)])
+def test_skin_fades_out_over_four_levels_of_lightness(below, share):
+    picture = np.full((2, 2, 3), (190, 135, 105), np.uint8)
+    level = float(chromaticity(picture)[0][0, 0])
+    tones = SkinModel.generic().tones
+    whole = SkinModel(tones, (0.0, 100.0), False).likelihood(picture)
+    assert float(whole.min()) > 0.5
+    darker = SkinModel(tones, (level + below, 100.0), False).likelihood(picture)
+    lighter = SkinModel(tones, (0.0, level - below), False).likelihood(picture)
+    assert np.allclose(darker, share * whole, atol=1e-4)
+    assert np.allclose(lighter, share * whole, atol=1e-4)
