@@ -20,6 +20,7 @@ from outfitswap_desktop.core.arrays import Mask
 from outfitswap_desktop.core.colour import to_srgb
 from outfitswap_desktop.core.encode import format_for
 from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest, SwapResult, refuse_nonsense
+from outfitswap_desktop.core.memory import give_back
 from outfitswap_desktop.core.receipt import file_hash, make_receipt
 from outfitswap_desktop.core.regions import Segmentation
 from outfitswap_desktop.core.steps import Steps
@@ -204,6 +205,7 @@ class Runner:
             "total": round(time.perf_counter() - began, 3),
         }
         report(Progress("save", 1.0))
+        give_back()
         return self._outcome(entry, planned, result=result, released=released, seconds=seconds)
 
     def _approve(

@@ -31,7 +31,7 @@ def solid(mask: Mask | Alpha) -> Mask:
     A hundredth of the time of numpy.where, whose plain numbers also make eight bytes a pixel on the way.
     """
     _require(mask)
-    return np.asarray(cv2.compare(mask, 0, cv2.CMP_GT), np.uint8)
+    return np.asarray(cv2.threshold(mask, 0, 255, cv2.THRESH_BINARY)[1], np.uint8)
 
 
 def area(mask: Mask | Alpha) -> int:

@@ -31,3 +31,12 @@ def keep_large_blocks_apart() -> None:
         mallopt(M_MMAP_THRESHOLD, LARGE)
         mallopt(M_ARENA_MAX, 1)
         mallopt(M_TRIM_THRESHOLD, SPARE)
+
+
+def give_back() -> None:
+    """Hand free memory within the heap back to the system, after a stage that used much of it; nothing without glibc."""
+    if not sys.platform.startswith("linux"):
+        return
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -17,6 +17,7 @@ from outfitswap_desktop.core.arrays import RGB, Alpha, Mask
 from outfitswap_desktop.core.colour import from_srgb, to_srgb
 from outfitswap_desktop.core.job import CancelToken, Measured, Progress, Report, SwapRequest, SwapResult
 from outfitswap_desktop.core.mask import feather, solid, to_binary
+from outfitswap_desktop.core.memory import give_back
 from outfitswap_desktop.core.photo import Photo
 from outfitswap_desktop.core.regions import Segmentation
 from outfitswap_desktop.core.steps import Generated, GenerationRequest, Recolour, Segmenter, Steps
@@ -89,6 +90,7 @@ def run(
     with clock.stage("parse"):
         seen = to_srgb(photo.pixels, photo.icc)
         plan = plan_mask(request, sources, seen=seen, segmenter=steps.segmenter, cancel=cancel)
+        give_back()
     with clock.stage("mask"):
         generator = steps.generator
         crop = compose.plan_crop(plan.alpha, max_pixels=generator.max_pixels, multiple=generator.multiple)

@@ -112,5 +112,5 @@ def _widened(mask: Mask, by: int) -> Mask:
     window = (slice(max(0, y0 - by), min(height, y1 + by)), slice(max(0, x0 - by), min(width, x1 + by)))
     away = cv2.distanceTransform(cv2.bitwise_not(mask[window]), cv2.DIST_L2, 3)
     grown = np.zeros_like(mask)
-    grown[window] = cv2.compare(away, float(by), cv2.CMP_LE)
+    grown[window] = (away <= by).view(np.uint8) * np.uint8(255)
     return grown

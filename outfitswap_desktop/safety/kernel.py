@@ -38,7 +38,6 @@ from outfitswap_desktop.core.colour import to_srgb
 from outfitswap_desktop.core.container import PictureFormat
 from outfitswap_desktop.core.encode import encode_mask
 from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest
-from outfitswap_desktop.core.mask import solid
 from outfitswap_desktop.core.photo import file_bytes, read_mask, read_photo
 from outfitswap_desktop.core.regions import Segmentation
 from outfitswap_desktop.core.zones import Zone, target_in_prompt
@@ -407,7 +406,7 @@ class SafetyKernel:
         """A mask (H, W) as an 8-bit grey PNG of black and white alone, whatever it held: no picture leaves as a mask."""
         if mask.ndim != 2:
             raise TypeError("a mask is (H, W)")
-        return encode_mask(solid(mask))
+        return encode_mask(np.where(mask > 0, np.uint8(255), np.uint8(0)))
 
     # How gates are run
 

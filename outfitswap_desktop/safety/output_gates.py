@@ -11,6 +11,7 @@ import numpy as np
 from outfitswap_desktop.core.arrays import RGB
 from outfitswap_desktop.core.colour import to_srgb
 from outfitswap_desktop.core.compose import changed_outside
+from outfitswap_desktop.core.mask import solid
 from outfitswap_desktop.safety.detectors import EXPOSED, Detectors
 from outfitswap_desktop.safety.parts import (
     CATEGORIES,
@@ -55,7 +56,7 @@ class Frame:
         source = plan.request.source
         if source.pixels.shape != pixels.shape:
             return refused(self.name, "output_malformed", "The result does not have the photo's size.", _REPORT)
-        beyond = cv2.countNonZero(cv2.bitwise_and(mask, cv2.compare(plan.mask, 0, cv2.CMP_EQ)))
+        beyond = cv2.countNonZero(cv2.bitwise_and(mask, cv2.bitwise_not(solid(plan.mask))))
         if beyond:
             return refused(
                 self.name, "mask_changed", f"The result's mask is not the checked one ({beyond} pixels).", _REPORT

@@ -68,9 +68,10 @@ def enlarged(guide: RGB, *, coefficients: list[F32]) -> F32:
 
 
 def over_half(guide: RGB, *, coefficients: list[F32]) -> NDArray[np.bool_]:
-    """Where coefficients of a smaller guide, applied to `guide` (H, W, 3), give over 0.5: the fast guided filter (He, Sun 2015).
+    """Where coefficients of a smaller guide, applied to `guide` (H, W, 3), give over 0.5.
 
-    Worked out only where the colours have a say: elsewhere the coefficients alone decide, whatever the guide shows.
+    The fast guided filter (He, Sun 2015), worked out only where the colours have a say: elsewhere the coefficients alone
+    decide, whatever the guide shows.
     """
     height, width = guide.shape[:2]
     sure, open_ = _decided(coefficients)
@@ -81,7 +82,8 @@ def over_half(guide: RGB, *, coefficients: list[F32]) -> NDArray[np.bool_]:
     below, share = np.minimum(above + 1, rows - 1), (centres - above).astype(np.float32)[:, None]
     for top in range(0, height, STRIP):
         bottom = min(height, top + STRIP)
-        runs = _runs(open_[int(top * scale) : int((bottom - 1) * scale) + 1].any(axis=0), width)
+        near = np.asarray(open_[int(top * scale) : int((bottom - 1) * scale) + 1].any(axis=0))
+        runs = _runs(near, width)
         if not runs:
             continue
         lines, first, last = slice(top, bottom), int(above[top]), int(below[bottom - 1]) + 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from outfitswap_desktop.core.arrays import RGB, Mask
 from outfitswap_desktop.core.mask import solid
-from outfitswap_desktop.core.regions import BodyAxis, Segmentation
+from outfitswap_desktop.core.regions import BodyAxis, Region, Segmentation
 
 SKIN_SIDE: Final = 1600
 """Longer side, in pixels, at which a person's skin is learnt and measured; smaller pictures are taken as they are."""
@@ -35,7 +35,7 @@ def mask_at(mask: Mask, size: tuple[int, int]) -> Mask:
     if (mask.shape[1], mask.shape[0]) == size:
         return mask
     small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.compare(small, 127, cv2.CMP_GT), np.uint8)
+    return np.asarray(cv2.threshold(small, 127, 255, cv2.THRESH_BINARY)[1], np.uint8)
 
 
 def touched_at(mask: Mask, size: tuple[int, int]) -> Mask:
@@ -47,7 +47,10 @@ def touched_at(mask: Mask, size: tuple[int, int]) -> Mask:
 
 
 def segmentation_at(found: Segmentation, shape: tuple[int, ...], size: tuple[int, int]) -> Segmentation:
-    """`found` in a picture of `shape` (H, W, ...), in pixels of the same picture at `size`."""
+    """`found` in a picture of `shape` (H, W, ...), in pixels of the same picture at `size`.
+
+    Edges are hard: alphas are the masks.
+    """
     height, width = shape[:2]
     if (width, height) == size:
         return found
@@ -59,10 +62,11 @@ def segmentation_at(found: Segmentation, shape: tuple[int, ...], size: tuple[int
             axis, start=(x0 * wide, y0 * high), end=(x1 * wide, y1 * high), radius=axis.radius * (wide + high) / 2
         )
 
-    regions = {
-        zone: replace(region, mask=mask_at(region.mask, size), alpha=mask_at(region.alpha, size))
-        for zone, region in found.regions.items()
-    }
+    def shrunk(region: Region) -> Region:
+        mask = mask_at(region.mask, size)
+        return replace(region, mask=mask, alpha=mask)
+
+    regions = {zone: shrunk(region) for zone, region in found.regions.items()}
     return replace(
         found,
         regions=regions,
