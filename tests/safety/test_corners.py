@@ -13,7 +13,7 @@ import pytest
 from outfitswap_desktop.core.receipt import mask_hash
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.errors import Cancelled, GateRefused, InputRefused, NotAvailable, UsageProblem
-from outfitswap_desktop.safety import judging, output_gates, plan_gates, roots, writing
+from outfitswap_desktop.safety import allowed, judging, output_gates, plan_gates, roots, writing
 from outfitswap_desktop.safety.detectors import BOX_FLOOR, LABELS, Detection, Detectors
 from outfitswap_desktop.safety.judging import GateSaidNo
 from outfitswap_desktop.safety.kernel import SafetyKernel
@@ -148,9 +148,7 @@ def patch(x0, y0, x1, y1, size=(400, 600)):
 def test_the_closer_looks_are_wide_and_clipped():
     """A quarter of the changed area's longer side around it and half of a person's around them, within 600 x 400."""
     mask = patch(200, 150, 280, 250)
-    assert closer_looks(mask, ()) == [
-        (115, 75, 365, 325)
-    ]  # 300 px: half of the picture's longer side, less the rounding
+    assert closer_looks(mask, ()) == [(90, 50, 390, 350)]  # half of the longer side, where nobody is
     assert closer_looks(mask, [(180, 100, 300, 300)]) == [(175, 125, 305, 275), (80, 0, 400, 400)]
     small = patch(300, 200, 310, 204)
     assert closer_looks(small, [(290, 190, 320, 220)]) == [(292, 192, 318, 212), (275, 175, 335, 235)]
@@ -177,6 +175,18 @@ def test_six_closer_looks_at_most_and_none_twice():
 def test_a_box_is_widened_before_it_lies_beside_what_was_changed(box, does):
     """By 0.6 of its sides: 12 pixels here."""
     assert touches(patch(100, 100, 120, 120), box) == does
+
+
+@pytest.mark.parametrize("by", [1, 6, 11])
+@pytest.mark.parametrize(("x0", "y0"), [(40, 30), (0, 0), (3, 68), (88, 2)])
+def test_a_mask_is_widened_to_all_sides_alike(x0, y0, by):
+    mask = patch(x0, y0, x0 + 12, y0 + 12, size=(80, 100))
+    grown = allowed._widened(mask, by)
+    rows, columns = np.flatnonzero(grown.any(axis=1)), np.flatnonzero(grown.any(axis=0))
+    assert (rows[0], rows[-1]) == (max(0, y0 - by), min(79, y0 + 11 + by))
+    assert (columns[0], columns[-1]) == (max(0, x0 - by), min(99, x0 + 11 + by))
+    assert set(np.unique(grown)) == {0, 255}
+    assert grown[mask > 0].all()
 
 
 # --- source -------------------------------------------------------------------------------------------------------------
