@@ -42,7 +42,7 @@ def palette(qtbot, actions):
     made = Palette(actions, window, menus={"file": "Datei", "mask": "Maske"})
     made.ask()
     yield made
-    assert window.isVisible()  # whoever asked for it must outlive it
+    del window  # qtbot does not hold it, and the palette goes with it
 
 
 def texts(palette):
@@ -120,7 +120,8 @@ def test_what_was_used_comes_first_the_next_time(qtbot, actions, ran):
 def test_it_is_painted(palette):
     palette.line.setText("in")
     picture = palette.grab().toImage()
-    assert len({picture.pixel(x, 60) for x in range(0, picture.width(), 2)}) > 3
+    colours = {picture.pixel(x, y) for x in range(0, picture.width(), 2) for y in range(0, picture.height(), 2)}
+    assert len(colours) > 8
 
 
 @pytest.mark.parametrize(

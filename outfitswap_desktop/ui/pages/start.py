@@ -44,7 +44,7 @@ def dropped_pixels(mime: QMimeData) -> bytes:
         return b""
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    image.save(buffer, b"PNG")
+    image.save(buffer, "PNG")  # type: ignore[call-overload,unused-ignore]  # the stub wants bytes, which Qt then refuses
     return bytes(buffer.data().data())
 
 
