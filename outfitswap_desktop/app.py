@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from outfitswap_desktop.errors import NotAvailable
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from PySide6.QtWidgets import QApplication
 
     from outfitswap_desktop.ui.window import MainWindow
@@ -25,7 +27,10 @@ def run(photo: Path | None = None) -> int:
     except NotAvailable as missing:
         sys.stderr.write(f"{missing.message} {missing.hint}\n")
         return missing.exit_code
+    from outfitswap_desktop.ui.joining import make_window
+
     window = make_window(application)
+    _log_bugs(window)
     window.show()
     window.start(photo)
     try:
@@ -52,20 +57,20 @@ def make_application() -> QApplication:
     return application
 
 
-def make_window(application: QApplication) -> MainWindow:
-    """The main window with settings, theme, language, desk and queue worker."""
-    from outfitswap_desktop import paths
-    from outfitswap_desktop.store.settings import SettingsStore
-    from outfitswap_desktop.ui.icons import icon
-    from outfitswap_desktop.ui.theme import Appearance, Choice
-    from outfitswap_desktop.ui.translate import install
-    from outfitswap_desktop.ui.window import MainWindow
+def _log_bugs(window: MainWindow) -> None:
+    """A fault of ours in the window goes to the log with its traceback, and is said; the window goes on."""
+    import logging
 
-    settings = SettingsStore(paths.data_dir() / "settings.db")
-    language = install(application, settings.values.language)
-    appearance = Appearance(application, cast(Choice, settings.values.theme))
-    application.setWindowIcon(icon("app"))
-    return MainWindow(settings, appearance, language)
+    from outfitswap_desktop import paths
+
+    log = logging.getLogger("outfitswap_desktop")
+    log.addHandler(logging.FileHandler(paths.log_file(), encoding="utf-8", delay=True))
+
+    def hook(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
+        log.error("a fault in the window", exc_info=(kind, problem, trace))
+        window.say(window.tr("Something went wrong; it is in the log. Help, Report a problem."), stays=True)
+
+    sys.excepthook = hook
 
 
 def _need_a_screen() -> None:

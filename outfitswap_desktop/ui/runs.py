@@ -24,6 +24,7 @@ from outfitswap_desktop.ui.queue_page import QueuePage, QueueRow
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
+    from outfitswap_desktop.engine.client import EngineClient
     from outfitswap_desktop.store.entry import Entry
     from outfitswap_desktop.store.settings import SettingsStore
     from outfitswap_desktop.ui.session import Session
@@ -49,7 +50,14 @@ class Runs(QObject):
     presets_changed = Signal(object)
     result_asked = Signal(int)
 
-    def __init__(self, session: Session, settings: SettingsStore, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        settings: SettingsStore,
+        parent: QObject | None = None,
+        *,
+        client: EngineClient | None = None,
+    ) -> None:
         super().__init__(parent)
         self._session = session
         self._settings = settings
@@ -60,7 +68,7 @@ class Runs(QObject):
         self._background = Background(self)
         self.shelf = Shelf(paths.history_file(), self)
         self.shelf.trouble.connect(self.said)
-        self._worker = JobWorker(paths.queue_file(), parent=self)
+        self._worker = JobWorker(paths.queue_file(), client=client, parent=self)
         self._worker.job_started.connect(self._job_started)
         self._worker.job_progressed.connect(self._job_progressed)
         self._worker.job_ended.connect(self._job_ended)

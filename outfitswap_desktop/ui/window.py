@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from PySide6.QtCore import QByteArray, Qt, QTimer
-from PySide6.QtGui import QActionGroup, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtGui import QActionGroup, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QPaintEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QLabel,
@@ -31,6 +31,7 @@ from outfitswap_desktop.ui.pages.start import StartPage
 if TYPE_CHECKING:
     from PySide6.QtGui import QAction
 
+    from outfitswap_desktop.engine.client import EngineClient
     from outfitswap_desktop.engine.messages import Problem
     from outfitswap_desktop.store.settings import Settings, SettingsStore
     from outfitswap_desktop.ui.theme import Appearance
@@ -45,8 +46,17 @@ GEOMETRY, STATE = "window.geometry", "window.state"
 class MainWindow(QMainWindow):
     """Shows the start page at once; everything else is built behind it (`Workshop`): the first paint waits for nothing."""
 
-    def __init__(self, settings: SettingsStore, appearance: Appearance, language: Language) -> None:
+    def __init__(
+        self,
+        settings: SettingsStore,
+        appearance: Appearance,
+        language: Language,
+        *,
+        clients: Callable[[str], EngineClient] | None = None,
+    ) -> None:
+        """`clients` makes the client of an engine process by its name; tests hand in their own."""
         super().__init__()
+        self.clients = clients
         self.settings = settings
         self.appearance = appearance
         self.language = language
@@ -59,6 +69,7 @@ class MainWindow(QMainWindow):
         self._first_photo: Path | None = None
         self._shown: dict[str, QWidget] = {"start": self.start_page}
         self._gate: QWidget | None = None
+        self._painted = self._to_build = False
         self.setWindowTitle("OutfitSwap")
         self.setAcceptDrops(True)
         self.setMinimumSize(760, 540)
@@ -88,9 +99,22 @@ class MainWindow(QMainWindow):
     # Starting and ending
 
     def start(self, photo: Path | None = None) -> None:
-        """Build what stands behind the start page once that is on the screen; then open `photo`."""
+        """Build what stands behind the start page once that has been painted; then open `photo`."""
         self._first_photo = photo
-        QTimer.singleShot(0, lambda: self.workshop)
+        self._to_build = True
+        if self._painted:
+            self._build_soon()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The first paint is what the rest waits for."""
+        super().paintEvent(event)
+        self._painted = True
+        if self._to_build:
+            self._build_soon()
+
+    def _build_soon(self) -> None:
+        self._to_build = False
+        QTimer.singleShot(0, self, lambda: self.workshop)
 
     @property
     def workshop(self) -> Workshop:

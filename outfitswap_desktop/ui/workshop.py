@@ -41,11 +41,12 @@ class Workshop(QObject):
         super().__init__(window)
         self.window = window
         self.settings = window.settings
-        self.desk = Desk(parent=self)
+        clients = window.clients
+        self.desk = Desk(clients("desk") if clients is not None else None, parent=self)
         self.desk.trouble.connect(window.say)
         self.session = Session(self.desk, self)
         self.background = Background(self)
-        self.runs = Runs(self.session, self.settings, self)
+        self.runs = Runs(self.session, self.settings, self, client=clients("engine") if clients is not None else None)
         self.attention = Attention(window, window.windowIcon())
         self.autosave = Autosave(paths.project_file(), self.session.snapshot, self)
         self.autosave.trouble.connect(window.say)

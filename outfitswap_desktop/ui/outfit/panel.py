@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.ui.actions import Actions, Spec
+from outfitswap_desktop.ui.flow import FlowLayout
 from outfitswap_desktop.ui.outfit.outfit import MOST_VARIATIONS, Outfit
 from outfitswap_desktop.ui.outfit.picture_drop import PictureDrop
 from outfitswap_desktop.ui.outfit.preset_grid import PresetGrid
@@ -58,7 +59,7 @@ class OutfitPanel(QWidget):
         self._bundled = bundled_presets()
         self._own: tuple[Preset, ...] = ()
         self._quiet = False
-        self._zones = QHBoxLayout()
+        self._zones = FlowLayout()
         self._zone_chips: dict[Zone, QPushButton] = {}
         self._zone_group = QButtonGroup(self)
         self.words = WordsPanel(desk, self)
@@ -133,7 +134,6 @@ class OutfitPanel(QWidget):
             self._zone_group.addButton(chip)
             self._zones.addWidget(chip)
             self._zone_chips[zone] = chip
-        self._zones.addStretch()
 
     def zone_name(self, zone: Zone) -> str:
         """A zone's name for the user."""
@@ -197,9 +197,8 @@ class OutfitPanel(QWidget):
         label.setProperty("role", "heading")
         return label
 
-    def _style_row(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(4)
+    def _style_row(self) -> FlowLayout:
+        row = FlowLayout()
         for style in self._styles:
             button = QPushButton(self._style_name(style), self)
             button.setCheckable(True)
@@ -208,7 +207,6 @@ class OutfitPanel(QWidget):
             button.toggled.connect(lambda on, style=style: self._style_toggled(style, on))
             row.addWidget(button)
             self._style_buttons[style.name] = button
-        row.addStretch()
         return row
 
     def _style_name(self, style: Style) -> str:
