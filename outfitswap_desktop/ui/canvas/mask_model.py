@@ -305,13 +305,7 @@ class MaskModel(QObject):
         if facts.protected is not former.protected:
             areas = facts.protected.values()
             self._canvas.protect(union(areas, self._shape) if areas else None)
-            self.protected_changed.emit()
-        if facts.parameters != former.parameters:
-            self._repaint_all()
-            self.parameters_changed.emit(facts.parameters)
-        else:
-            self._repaint(box)
-        self._emit(box)
+        self._follow(former, box)
         self._tell()
 
     def _after(self, kind: str, patches: tuple[UndoPatch, ...], facts: Facts) -> None:
@@ -320,15 +314,22 @@ class MaskModel(QObject):
             box = around(box, patch.box)
         former, self._facts = self._facts, facts
         self._painted_state += 1
-        if facts.parameters != former.parameters:
+        self._follow(former, box)
+        self._push(kind, *patches, before=former)
+
+    def _follow(self, former: Facts, box: Box) -> None:
+        """The facts were `former` before, and what was painted has changed within `box`."""
+        facts = self._facts
+        protects = facts.protected is not former.protected
+        if protects or facts.parameters != former.parameters:
             self._repaint_all()
-            self.parameters_changed.emit(facts.parameters)
         else:
             self._repaint(box)
-        if facts.protected is not former.protected:
+        if protects:
             self.protected_changed.emit()
+        if facts.parameters != former.parameters:
+            self.parameters_changed.emit(facts.parameters)
         self._emit(box)
-        self._push(kind, *patches, before=former)
 
     def _push(self, kind: str, *patches: UndoPatch, before: Facts | None = None) -> bool:
         made = [patch for patch in patches if patch.blocks]

@@ -104,6 +104,7 @@ class MaskPanel(QWidget):
         self._grow = SliderRow(
             self.tr("Shrink · grow"), -MOST_GROW, MOST_GROW, unit="px", tip=self.tr("Left: smaller, right: larger")
         )
+        self._grow.slider.setProperty("role", "middle")
         self._smooth = SliderRow(
             self.tr("Smooth"), 0, MOST_SMOOTH, unit="px", tip=self.tr("A calmer outline without specks")
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QSize, Qt
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QButtonGroup, QCheckBox, QFrame, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from outfitswap_desktop.ui import icons
@@ -19,6 +19,22 @@ PARTED = ("lasso", "box", "pan")
 PAINTING = frozenset({"brush", "eraser"})
 
 
+class _Hint(QLabel):
+    """A paragraph that always has the height its words need; a layout alone would press what is below it together."""
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def say(self, text: str) -> None:
+        """Show another text."""
+        self.setText(text)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.setFixedHeight(max(self.heightForWidth(self.width()), 1))
+
+
 class ToolOptionsPanel(QWidget):
     """Settings of the tool that is in hand."""
 
@@ -27,7 +43,7 @@ class ToolOptionsPanel(QWidget):
         self._view = view
         self._heading = QLabel(self)
         self._heading.setProperty("role", "heading")
-        self._hint = QLabel(self)
+        self._hint = _Hint(self)
         self._hint.setProperty("role", "hint")
         self._hint.setWordWrap(True)
         self._size = SliderRow(
@@ -72,7 +88,7 @@ class ToolOptionsPanel(QWidget):
     def _show_tool(self, name: str) -> None:
         text, tip, _key, _icon = tool_words(name)
         self._heading.setText(text)
-        self._hint.setText(tip)
+        self._hint.say(tip)
         for row in (self._size, self._hardness, self._opacity, self._pressure):
             row.setVisible(name in PAINTING)
         self._tolerance.setVisible(name == "wand")
