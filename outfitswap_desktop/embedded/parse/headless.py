@@ -78,17 +78,16 @@ def best_body(solutions: Solutions, look: RGB, *, selfie: F32, plain: Pose | Non
     best = max(options + aimed[:1], key=lambda one: (believable(one, selfie), likely(one)), default=None)
     if best is None or not aimed or best is not aimed[0] or not believable(best, selfie):
         return best
-    shared = _shared(aimed)
-    return shared if believable(shared, selfie) else best
+    return aimed[1] if believable(aimed[1], selfie) else best
 
 
-def _shared(aimed: list[Pose]) -> Pose:
-    """The first of `aimed` with the mean silhouette of all that saw about the same.
+def _shared(jury: list[Pose]) -> Pose:
+    """The first of `jury` with the mean silhouette of all that saw about the same.
 
     Where one look takes the wall between two legs for a skirt, others do not; the legs themselves all of them see.
     """
-    best = aimed[0]
-    masks = [best.mask, *(one.mask for one in aimed[1:] if overlap(one.mask, best.mask) > AGREED)]
+    best = jury[0]
+    masks = [best.mask, *(one.mask for one in jury[1:] if overlap(one.mask, best.mask) > AGREED)]
     return Pose(best.points, best.seen, np.asarray(np.mean(masks, axis=0), np.float32))
 
 
@@ -134,7 +133,7 @@ def likely(pose: Pose) -> float:
 
 
 def _aimed(solutions: Solutions, look: RGB, selfie: F32) -> list[Pose]:
-    """The best of the search and those that come near it, likeliest first, as seen in `look` itself."""
+    """The best of the search, and the same with the silhouette that others share, as seen in `look` itself; or nobody."""
     shrink = min(1.0, SEARCH_SIDE / max(look.shape[:2]))
     size = (max(1, round(look.shape[1] * shrink)), max(1, round(look.shape[0] * shrink)))
     small = look if shrink == 1.0 else np.asarray(cv2.resize(look, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -150,7 +149,8 @@ def _aimed(solutions: Solutions, look: RGB, selfie: F32) -> list[Pose]:
             for one in _search(solutions, mirror, middle=size[0] - middle, sides=(*SIDES[1:-1], *BETWEEN))
         ]
         found = _best(found[1:] + _settled(solutions, small, found[:1] + wider))
-    return [_in_look(one, look, small) for likeliness, one in found[:JURY] if likeliness > found[0][0] - WITHIN]
+    jury = [one for likeliness, one in found[:JURY] if likeliness > found[0][0] - WITHIN]
+    return [_in_look(one, look, small) for one in (jury[0], _shared(jury))] if jury else []
 
 
 def _best(found: list[tuple[float, Pose]]) -> list[tuple[float, Pose]]:
