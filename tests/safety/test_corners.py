@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from outfitswap_desktop.core.receipt import mask_hash
+from outfitswap_desktop.core.regions import Person
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.errors import Cancelled, GateRefused, InputRefused, NotAvailable, UsageProblem
 from outfitswap_desktop.safety import allowed, judging, output_gates, plan_gates, roots, writing
@@ -19,7 +20,7 @@ from outfitswap_desktop.safety.judging import GateSaidNo
 from outfitswap_desktop.safety.kernel import SafetyKernel
 from outfitswap_desktop.safety.marks import invisible
 from outfitswap_desktop.safety.parts import Judged, Looked, PlanParts, closer_looks, in_changed, look, touches
-from outfitswap_desktop.safety.people import age
+from outfitswap_desktop.safety.people import age, difference
 from outfitswap_desktop.safety.people.areas import AREAS
 from outfitswap_desktop.safety.people.exposure import Shown
 from outfitswap_desktop.safety.people.subject import Subject
@@ -337,6 +338,35 @@ def test_other_persons_of_the_root_are_kept(kernel):
     assert dict(subject.bare) == {area: pytest.approx(min(0.3, now[area])) for area in AREAS}
     own = replace(known, root_sha256=asked.source.photo.sha256)
     assert roots.with_subject(roots.frozen(own), asked)[1].scores == asked.scores
+
+
+def test_a_root_with_bodies_does_not_fit_a_picture_in_which_theirs_is_nowhere(kernel):
+    """Whether one person or none was found in it; with several, some may be new."""
+    root = person()
+    chosen = Subject.learn(root, segmentation())
+    aside = replace(Subject.from_outline(root[:, :60], np.full((HEIGHT, 60), 255, np.uint8)), size=(WIDTH, HEIGHT))
+    known = RootEvidence("0" * 64, (WIDTH, HEIGHT), {}, 0.1, (aside.as_json(),))
+    one, two = (
+        segmentation(),
+        segmentation(persons=(Person(1, (58, 26, 243, 471), 0.9), Person(2, (0, 0, 50, 90), 0.9))),
+    )
+    nobody = {"found": None, "outline": None}
+    for found, fits in (({"found": one}, False), (nobody, False), ({"found": two}, True)):
+        asked = parts(kernel, seen=root, small=root, subject=chosen, **found)
+        assert roots._fits(known, asked) == fits
+        assert roots._fits(replace(known, subjects=()), asked)
+        assert roots._fits(replace(known, subjects=(chosen.as_json(),)), asked)
+        assert not roots._fits(replace(known, size=(WIDTH, HEIGHT - 10), subjects=()), asked)
+        if not fits:
+            assert reason(lambda asked=asked: roots.with_subject(known, asked)) == "root_unfit"
+
+
+def test_the_area_that_rose_most_over_its_limit_is_named():
+    none = dict.fromkeys(AREAS, 0.1)
+    more = difference.judge_skin(none, none | {"chest_hip": 0.13, "thighs": 0.6}, ())
+    assert (more.what, more.root, more.result, more.limit) == ("thighs", 0.1, 0.6, 0.06)
+    more = difference.judge_skin(none | {"thighs": 0.5}, none | {"chest_hip": 0.15, "thighs": 0.58}, ())
+    assert more.what == "chest_hip"
 
 
 def test_a_photo_that_is_gone_or_another_is_no_ingredient(tmp_path, kernel):

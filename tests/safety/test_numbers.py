@@ -4,10 +4,11 @@ Whoever changes one on purpose measures again (SAFETY.md names the benchmarks) a
 """
 
 import importlib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from outfitswap_desktop.safety.marks import certificate
 from outfitswap_desktop.safety.prompt import glyphs
 from outfitswap_desktop.safety.records import places, retention, writer
 
@@ -128,9 +129,9 @@ NUMBERS = {
         "EVEN": 0.06,
         "STEP": 3.0,
         "DIRECTIONS": 240,
-        "LIGHTS": (0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.4),
+        "LIGHTS": (0.7, 0.85, 1.0, 1.2),
         "GAMMA": 2.2,
-        "UNLIKE": 0.2,
+        "UNLIKE": 0.4,
     },
     "people.difference": {
         "RISE": 0.05,
@@ -233,6 +234,9 @@ def test_the_numbers_are_the_ones_measured_with(module):
 def test_the_times_and_the_cost_of_a_passphrase():
     assert timedelta(days=1) == retention.LEFTOVERS
     assert timedelta(days=1) == writer.CLOCK_SLACK
+    assert datetime(2026, 1, 1, tzinfo=UTC) == certificate.NOT_BEFORE
+    assert datetime(2200, 1, 1, tzinfo=UTC) == certificate._ROOT_UNTIL
+    assert certificate._LAST_YEAR == 2188
     assert places.SCRYPT == {"n": 32_768, "r": 8, "p": 1}
 
 
