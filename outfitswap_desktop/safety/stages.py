@@ -69,10 +69,6 @@ class SourceBytes:
     source: Path | bytes
     role: Role
 
-    @property
-    def name(self) -> str:
-        return self.source.name if isinstance(self.source, Path) else "the picture"
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedImage:
