@@ -18,7 +18,7 @@ from outfitswap_desktop.embedded.fabric import drape as draping
 from outfitswap_desktop.embedded.fabric import light, relief, shading, surface
 from outfitswap_desktop.embedded.fabric.design import Cloth, Design
 
-STRIP_PIXELS = 600_000
+STRIP_PIXELS = 300_000
 """The last composition runs in strips of about this many pixels, to bound memory."""
 
 SAMPLE = 24_000

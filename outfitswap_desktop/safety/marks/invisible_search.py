@@ -148,8 +148,9 @@ def _sync(sums: C64) -> tuple[F32, F32]:
     height, top = np.empty(len(flat), np.float32), np.empty(len(flat), np.intp)
     for start in range(0, len(flat), BATCH):
         heights = flat[start : start + BATCH] @ _turns()
-        top[start : start + BATCH] = heights.argmax(axis=1)
-        height[start : start + BATCH] = heights.max(axis=1)
+        best = heights.argmax(axis=1)
+        top[start : start + BATCH] = best
+        height[start : start + BATCH] = heights[np.arange(len(best)), best]
     return height, np.stack(np.divmod(top, POSITIONS), axis=1).astype(np.float32) * np.float32(GRID / POSITIONS)
 
 
