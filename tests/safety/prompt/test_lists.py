@@ -56,3 +56,30 @@ def test_a_letter_of_another_script_that_looks_like_a_stroke_is_itself() -> None
     assert glyphs.lookalike("\u16c1") == "\u16c1"
     assert glyphs.lookalike("\u2d4f") == "l"
     assert glyphs.lookalike("ab") == "ab"
+
+
+def test_numbers_in_a_phrase_are_signs_and_words_where_nothing_parts_them() -> None:
+    number, small = lists.NUMBER, lists.SMALL_NUMBER
+    assert number != small
+    assert lists._with_numbers("old", ["ten"]) == ["old"]
+    assert lists._with_numbers("{t} old", ["ten"]) == [f"{number} old"]
+    assert lists._with_numbers("{n} old", ["ten"]) == [f"{number} old", f"{small} old"]
+    assert lists._with_numbers("{n}岁", ["十"]) == [f"{number}岁", f"{small}岁", "十岁"]
+    assert keys(f"{number} old") == [(f"{number} oid", True, True)]
+    assert keys(f"{number} old*") == [(f"{number} oid", True, False)]
+    assert keys(f"{number}岁") == [(f"{number} 岁", True, False)]
+
+
+@pytest.mark.parametrize(("word", "language", "said"), [
+    ("dress", "en", [("dress", True, True), ("dresses", True, True)]),
+    ("kilt", "en", [("kiit", True, True), ("kiits", True, True)]),
+    ("kilt*", "en", [("kiit", True, False)]),
+    ("*kilt", "en", [("kiit", False, True), ("kiits", False, True)]),
+    ("kilt", "de", [("kiit", True, True)]),
+    ("box", "en", [("box", True, True), ("boxes", True, True)]),
+    ("r18", "en", [("r18", True, True)]),
+    ("裸体", "zh", [("裸体", False, False)]),
+    ("알몸", "ko", [("알몸", False, False)]),
+])  # fmt: skip
+def test_the_keys_of_a_word(word: str, language: str, said: list[tuple[str, bool, bool]]) -> None:
+    assert keys(word, language) == said
