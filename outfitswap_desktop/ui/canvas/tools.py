@@ -213,7 +213,7 @@ def draw_ring(painter: QPainter, centre: QPoint | QPointF, radius: float) -> Non
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
     painter.setBrush(Qt.BrushStyle.NoBrush)
     middle = QPointF(centre)
-    for colour, width in ((Qt.GlobalColor.black, 2.5), (Qt.GlobalColor.white, 1.2)):
+    for colour, width in ((QColor(0, 0, 0, 170), 3.6), (QColor(255, 255, 255), 1.8)):
         pen = painter.pen()
         pen.setColor(colour)
         pen.setWidthF(width)

@@ -243,6 +243,7 @@ class ZoomView(QGraphicsView):
         self.verticalScrollBar().setValue(self.verticalScrollBar().value() + way.y())
 
     def _draw_finely(self) -> None:
+        self._rest.stop()
         self._look.draft = False
         self.viewport().update()
 
