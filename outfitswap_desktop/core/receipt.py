@@ -16,8 +16,11 @@ from outfitswap_desktop import __version__
 from outfitswap_desktop.core.arrays import Mask
 from outfitswap_desktop.core.job import SwapRequest, SwapResult
 from outfitswap_desktop.core.photo import Photo
+from outfitswap_desktop.core.regions import Segmentation, box_of, polygon_of
 
 SCHEMA = 1
+_TRACED = 1024
+_MOST_RINGS = 12
 PACKAGES = ("numpy", "pillow", "opencv-python-headless", "mediapipe", "onnxruntime", "scikit-image", "scipy")
 
 
@@ -41,6 +44,39 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes, read in pieces; raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def found_in(found: Segmentation) -> dict[str, Any]:
+    """What the segmenter found, for a look at it later: confidences, boxes in photo pixels, and outlines.
+
+    Outlines are rings, each a text "x,y x,y ..." in photo pixels; they are traced on a picture of at most 1,024 pixels, so they
+    are as exact as a look at the whole photo needs.
+    """
+    areas = {
+        "regions": [(str(region.zone), region.mask, region.confidence) for region in found.regions.values()],
+        "protected": [(area.name, area.mask, area.confidence) for area in found.protected],
+    }
+    listed = {
+        kind: [{"name": name, "confidence": round(confidence, 3), **_outline(mask)} for name, mask, confidence in rows]
+        for kind, rows in areas.items()
+    }
+    persons = [
+        {"number": person.number, "confidence": round(person.confidence, 3), "box": list(person.box)}
+        for person in found.persons
+    ]
+    return {"persons": persons, **listed}
+
+
+def _outline(mask: Mask) -> dict[str, Any]:
+    """Box and rings of a mask (H, W) > 0, in its own pixels."""
+    step = max(1, -(-max(mask.shape) // _TRACED))
+    small = mask[::step, ::step]
+    rings = [" ".join(f"{x * step},{y * step}" for x, y in ring) for ring in polygon_of(small, tolerance=0.004)]
+    box = [side * step for side in box_of(small)]
+    return {
+        "box": [box[0], box[1], min(box[2], mask.shape[1]), min(box[3], mask.shape[0])],
+        "rings": rings[:_MOST_RINGS],
+    }
 
 
 def make_receipt(
@@ -93,6 +129,8 @@ def make_receipt(
             "notes": list(result.notes),
             "plan": dict(result.plan),
         },
+        "found": found_in(found) if found is not None else None,
+        "seconds": dict(result.seconds),
         "outside_mask_changed_pixels": result.measured.outside_mask_changed_pixels,
         "output": dict(output),
         "gates": dict(gates),

@@ -40,6 +40,7 @@ __all__ = [
     "publish_archive",
     "records_test",
     "self_test",
+    "to_trash",
     "verify_file",
     "withdraw",
 ]
@@ -187,6 +188,11 @@ def publish_archive(place: writing.Planned) -> None:
 def withdraw(path: Path, sha256: str) -> bool:
     """Delete a result's file if it is still the one that was made."""
     return writing.withdraw(path, sha256)
+
+
+def to_trash(path: Path, sha256: str) -> bool:
+    """Move a result's file to the system's trash if it is still the one that was made. Raises NotAvailable ("no_trash")."""
+    return writing.to_trash(path, sha256)
 
 
 def list_records(folder: Path, *, everything: bool) -> tuple[str, ...]:

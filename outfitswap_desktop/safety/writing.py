@@ -150,6 +150,29 @@ def withdraw(final: Path, sha256: str) -> bool:
     return True
 
 
+def to_trash(final: Path, sha256: str) -> bool:
+    """Move a published file to the system's trash if its bytes still hash to `sha256`; says whether it did.
+
+    Raises NotAvailable ("no_trash") when the system has none for that place.
+    """
+    try:
+        if hashlib.sha256(final.read_bytes()).hexdigest() != sha256:
+            return False
+    except OSError:
+        return False
+    from send2trash import send2trash  # type: ignore[import-untyped]
+
+    try:
+        send2trash(final)
+    except Exception as problem:  # each system has its own kinds
+        raise NotAvailable(
+            f"{final.name} cannot be moved to the system's trash.",
+            reason="no_trash",
+            hint="Delete the file itself, or move it to a place that has a trash.",
+        ) from problem
+    return True
+
+
 def _part_beside(final: Path) -> Path:
     """`.<name>.<token>.part` beside `final`, the name cut to 80 bytes."""
     name = final.name.encode("utf-8", "ignore")[:_NAME_BYTES].decode("utf-8", "ignore")

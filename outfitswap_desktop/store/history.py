@@ -51,6 +51,7 @@ from outfitswap_desktop.store.selection import LARGEST_ID, Filter, select
 
 THUMBNAILS_FILE: Final = "thumbs.db"
 LARGEST_PAGE: Final = 500
+_LOOKED_AT: Final = 2000
 _WRITTEN: Final = (
     "id, created, state, replaced_by, photo, photo_sha256, prompt, zone, engine, segmenter, output, output_sha256, "
     "mask, mask_sha256, receipt_file, receipt_sha256, seed, receipt, batch, outfit, job, parent, root"
@@ -278,8 +279,11 @@ class History:
         text: str = "",
         batch: str | None = None,
         where: Filter | None = None,
+        receipts: bool = True,
     ) -> tuple[Entry, ...]:
         """A page of entries, newest first: those with an id under `before` that `where` means. `limit` 1..500.
+
+        Without `receipts` the entries' receipts are empty, which is lighter where many are held.
 
         Words match from their beginnings ("vel" finds "velvet"); anything may be typed. `text` and `batch` are short for a
         filter with only those.
@@ -292,6 +296,8 @@ class History:
                 return ()
             chosen = chosen.before(before)
             columns = ", ".join(f"entries.{name.strip()}" for name in _READ.split(","))
+            if not receipts:
+                columns = columns.replace("entries.receipt,", "'{}',")
             query = f"SELECT {columns} {chosen.ending()} ORDER BY {chosen.id} DESC LIMIT ?"
             rows = self._db.conn.execute(query, (*chosen.values, limit)).fetchall()
             return self._entries(rows)
@@ -335,6 +341,12 @@ class History:
         values = (entry.photo_sha256, stored_text(entry.prompt), entry.zone, entry.engine, limit)
         with explained(self.path):
             return self._entries(self._db.conn.execute(query, values).fetchall())
+
+    def engines(self) -> tuple[str, ...]:
+        """The engines of the newest few thousand entries, by name."""
+        query = "SELECT DISTINCT engine FROM (SELECT engine FROM entries WHERE state <> 'publishing' ORDER BY id DESC LIMIT ?)"
+        with explained(self.path):
+            return tuple(sorted(str(row[0]) for row in self._db.conn.execute(query, (_LOOKED_AT,))))
 
     def count(self, *, text: str = "", where: Filter | None = None, most: int = LARGEST_ID) -> int:
         """How many entries `where` means, outside the trash if it does not say otherwise; counting ends at `most`."""
