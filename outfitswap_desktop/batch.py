@@ -1,4 +1,8 @@
-"""Photos x outfits through the one runner: a bad photo fails alone, a second run with resume does only what is missing."""
+"""Photos x outfits through the one runner: a bad photo fails alone, a second run with resume does only what is missing.
+
+The jobs wait in the queue that the window works on too: whoever is free takes the next one, and none is run twice. They leave
+the queue when the command ends, cancelled or not: from then on it is --resume that does the rest, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +19,17 @@ from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapReque
 from outfitswap_desktop.core.jobs import Job, RowProblem, plan
 from outfitswap_desktop.core.manifest import read_consents, read_manifest, read_outfits, with_consents
 from outfitswap_desktop.core.receipt import file_hash
-from outfitswap_desktop.errors import Cancelled, KnownError, UsageProblem
+from outfitswap_desktop.errors import Cancelled, KnownError, NotAvailable, UsageProblem
 from outfitswap_desktop.runner import Outcome, Runner, companions
 from outfitswap_desktop.safety.api import Cell, CheckedSource, ReleasedImage
+from outfitswap_desktop.store.device import CPU, DeviceLock
+from outfitswap_desktop.store.queue import NewJob, Queue
 
 SUMMARY = "batch-summary.json"
+QUEUE_FILE = "queue.db"
+BEAT_SECONDS = 2.0
+LOOK_SECONDS = 0.25
+"""How often it is looked whether another program has finished a job of this batch."""
 SHEET_ROWS = 25
 SHEET_COLUMNS = 12
 _log = logging.getLogger(__name__)
@@ -27,17 +37,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Sheet:
-    """Small released pictures by photo, in order: the photo first, then its results."""
+    """Small released pictures by photo, in order: the photo first, then its results by the numbers of their jobs."""
 
-    rows: dict[Path, list[Cell]] = field(default_factory=dict)
+    rows: dict[Path, list[tuple[int, Cell]]] = field(default_factory=dict)
 
-    def add(self, photo: Path, image: ReleasedImage | None, caption: str) -> None:
-        self.rows.setdefault(photo, []).append(Cell(image, caption))
+    def add(self, photo: Path, image: ReleasedImage | None, caption: str, *, number: int = 0) -> None:
+        self.rows.setdefault(photo, []).append((number, Cell(image, caption)))
 
     def pages(self) -> Iterable[list[list[Cell]]]:
         lines = []
-        for cells in self.rows.values():
-            before, results = cells[0], cells[1:]
+        for numbered in self.rows.values():
+            before, *results = (cell for _, cell in sorted(numbered, key=lambda one: one[0]))
             step = SHEET_COLUMNS - 1
             lines += [[before, *results[at : at + step]] for at in range(0, max(1, len(results)), step)]
         for at in range(0, len(lines), SHEET_ROWS):
@@ -51,6 +61,9 @@ class _Batch:
     name: str
     resume: bool
     jobs: tuple[Job, ...]
+    queue: Queue
+    lock: DeviceLock
+    queued: dict[int, str] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     sheet: _Sheet = field(default_factory=_Sheet)
     opened: tuple[Path, CheckedSource] | None = None
@@ -88,14 +101,19 @@ def run_batch(
             f"There are no photos in {source}.", reason="no_photos", hint="JPEG, PNG and WebP files are taken."
         )
     runner.place(output / SUMMARY)
-    batch = _Batch(runner, output, name=secrets.token_hex(4), resume=resume, jobs=jobs)
-    batch.rows += [_problem_row(problem) for problem in problems]
-    notes = [*photos.notes, *(listed.notes if listed else ())]
+    folder = runner.history.path.parent
+    with Queue(folder / QUEUE_FILE) as queue:
+        batch = _Batch(runner, output, secrets.token_hex(4), resume, jobs, queue, DeviceLock(folder, CPU))
+        batch.rows += [_problem_row(problem) for problem in problems]
+        notes = [*photos.notes, *(listed.notes if listed else ())]
+        return _run_all(batch, notes, report, cancel)
+
+
+def _run_all(batch: _Batch, notes: list[str], report: Report, cancel: CancelToken) -> dict[str, Any]:
+    jobs = batch.jobs
     began = time.perf_counter()
     try:
-        for job in jobs:
-            cancel.check()
-            batch.rows.append(_one(batch, job, report, cancel))
+        _work(batch, report, cancel)
     except (Cancelled, KeyboardInterrupt):
         summary = _write_summary(batch, notes=notes, began=began, sheets=[], cancelled=True)
         made = summary["done"] + summary["skipped"]
@@ -110,40 +128,118 @@ def run_batch(
     return _write_summary(batch, notes=notes, began=began, sheets=sheets, cancelled=False)
 
 
-def _one(batch: _Batch, job: Job, report: Report, cancel: CancelToken) -> dict[str, Any]:
-    """Run or skip one job; whatever goes wrong, but for a cancel, becomes its row."""
+def _work(batch: _Batch, report: Report, cancel: CancelToken) -> None:
+    """Do every job here, or wait until another program has; the jobs leave the queue whatever happens."""
+    queue, runner = batch.queue, batch.runner
+    queue.recover(runner.history)
+    missing = [job for job in batch.jobs if not (batch.resume and is_done(job.request))]
+    new = [NewJob(job.request, title=job.outfit, batch=batch.name, outfit=job.outfit) for job in missing]
+    batch.queued = dict(zip((job.number for job in missing), queue.adopt_all(new), strict=True))
+    try:
+        waiting = list(batch.jobs)
+        while waiting:
+            elsewhere = []
+            for job in waiting:
+                cancel.check()
+                row = _one(batch, job, report, cancel)
+                if row is None:
+                    elsewhere.append(job)
+                else:
+                    batch.rows.append(row)
+            if len(elsewhere) == len(waiting):
+                time.sleep(LOOK_SECONDS)
+                queue.recover(runner.history)
+            waiting = elsewhere
+    finally:
+        queue.cancel_all(batch=batch.name)
+        queue.remove_ended(batch=batch.name)
+        batch.rows.sort(key=lambda row: row["number"] or 0)
+
+
+def _one(batch: _Batch, job: Job, report: Report, cancel: CancelToken) -> dict[str, Any] | None:
+    """Run or skip one job; whatever goes wrong, but for a cancel, becomes its row. None: another program runs it."""
     request = job.request
-    share, total = job.number - 1, len(batch.jobs)
+    total = len(batch.jobs)
+    share = sum(row["number"] is not None for row in batch.rows)
 
     def part(now: Progress) -> None:
-        report(Progress(now.stage, (share + now.fraction) / total, f"{job.number}/{total} {request.photo.name[:24]}"))
+        report(Progress(now.stage, (share + now.fraction) / total, f"{share + 1}/{total} {request.photo.name[:24]}"))
 
     row = {"number": job.number, "line": job.line, "photo": str(request.photo.absolute()), "outfit": job.outfit}
     part(Progress("read", 0.0))
     try:
-        if batch.resume and is_done(request):
+        if job.number not in batch.queued:
             _show_done(batch, job)
             return row | {"state": "skipped", "output": str(request.output.resolve())}
-        outcome = _run(batch, job, report=part, cancel=cancel)
-    except Cancelled:
+        with batch.lock.held(wait=cancel.check):
+            if batch.queue.claim(CPU, number=batch.queued[job.number]) is None:
+                return _made_elsewhere(batch, job, row)
+            outcome = _run(batch, job, report=part, cancel=cancel)
+    except (Cancelled, KeyboardInterrupt):
+        if job.number in batch.queued:
+            batch.queue.ended(batch.queued[job.number], "cancelled")
         raise
     except KnownError as problem:
-        _show_failed(batch, job)
-        return row | {"state": "failed", "error": _error(problem)}
+        return row | _failed(batch, job, _error(problem))
     except Exception as problem:  # noqa: BLE001  a bug in one job must not take the others along
         _log.exception("job %s failed", job.number)
-        _show_failed(batch, job)
         message = f"This is a bug of ours: {type(problem).__name__}: {problem}"
         error = {"kind": "bug", "reason": "internal_error", "message": message, "hint": "Please report it."}
-        return row | {"state": "failed", "error": error}
+        return row | _failed(batch, job, error)
+    about = outcome.as_json()
+    batch.queue.done(batch.queued[job.number], outcome.entry_id, about=about)
     _show(batch, job, batch.runner.kernel.miniature(outcome.released))
-    return row | {"state": "done", **outcome.as_json()}
+    return row | {"state": "done", **about}
+
+
+def _failed(batch: _Batch, job: Job, error: dict[str, str]) -> dict[str, Any]:
+    number = batch.queued.get(job.number)
+    if number is not None:
+        batch.queue.ended(number, "failed", error)
+    _show_failed(batch, job)
+    return {"state": "failed", "error": error}
+
+
+def _made_elsewhere(batch: _Batch, job: Job, row: dict[str, Any]) -> dict[str, Any] | None:
+    """The row of a job that another program had: how it ended there; None while it runs."""
+    there = batch.queue.get(batch.queued[job.number])
+    if there is not None and there.state in ("queued", "running"):
+        return None
+    if there is not None and there.state == "done":
+        _show_done(batch, job)
+        about = (
+            there.about if there.about is not None else {"entry_id": there.entry_id, "output": str(job.request.output)}
+        )
+        return row | {"state": "done", **about}
+    _show_failed(batch, job)
+    error = there.problem if there is not None and there.problem else _error(_stopped())
+    return row | {"state": "failed", "error": {name: error.get(name, "") for name in _ERROR_WORDS}}
 
 
 def _run(batch: _Batch, job: Job, *, report: Report, cancel: CancelToken) -> Outcome:
     source = _open(batch, job.request.photo)
+    number = batch.queued[job.number]
+    beaten = time.monotonic()
+
+    def beat(now: Progress) -> None:
+        nonlocal beaten
+        if time.monotonic() - beaten >= BEAT_SECONDS:
+            beaten = time.monotonic()
+            if batch.queue.heartbeat(number) != "go":
+                raise _stopped()
+        report(now)
+
     return batch.runner.run(
-        job.request, report=report, cancel=cancel, source=source, batch=batch.name, outfit=job.outfit
+        job.request, report=beat, cancel=cancel, source=source, batch=batch.name, outfit=job.outfit, job=number
+    )
+
+
+_ERROR_WORDS = ("kind", "reason", "message", "hint")
+
+
+def _stopped() -> NotAvailable:
+    return NotAvailable(
+        "This job was cancelled in the window.", reason="cancelled_elsewhere", hint="--resume does it after all."
     )
 
 
@@ -181,7 +277,7 @@ def _show(batch: _Batch, job: Job, image: ReleasedImage | None, said: str = "") 
         if batch.opened is not None and batch.opened[0] == photo:
             small = batch.runner.kernel.miniature(batch.runner.kernel.view(batch.opened[1]))
         batch.sheet.add(photo, small, photo.name)
-    batch.sheet.add(photo, image, f"{job.outfit} {said}".strip())
+    batch.sheet.add(photo, image, f"{job.outfit} {said}".strip(), number=job.number)
 
 
 def _show_done(batch: _Batch, job: Job) -> None:

@@ -17,6 +17,7 @@ from outfitswap_desktop.core.encode import format_for
 from outfitswap_desktop.core.job import CancelToken, Progress, Report
 from outfitswap_desktop.core.photo import read_mask
 from outfitswap_desktop.core.receipt import file_hash
+from outfitswap_desktop.core.refine import refine
 from outfitswap_desktop.engine import messages as m
 from outfitswap_desktop.errors import KnownError
 from outfitswap_desktop.runner import Outcome, Runner
@@ -47,6 +48,7 @@ class EngineAnswers:
         self._doctor = doctor
         self._diagnose = diagnose
         self._opened: OrderedDict[tuple[str, str, Path | None], CheckedSource] = OrderedDict()
+        self._protected: tuple[str, Mask | None] = ("", None)
 
     def answer(self, request: m.Request, *, report: Report, cancel: CancelToken) -> Any:
         """The answer to one request; raises KnownError or Cancelled."""
@@ -112,6 +114,7 @@ class EngineAnswers:
         for area in found.protected:
             there = protected.get(area.name)
             protected[area.name] = area.mask if there is None else np.maximum(there, area.mask)
+        self._protected = (opened.photo.sha256, found.protect_mask(opened.pixels.shape[:2]))
         return m.GarmentsFound(
             segmenter=found.segmenter,
             persons=found.persons,
@@ -127,7 +130,17 @@ class EngineAnswers:
         )
 
     def _refine(self, request: m.RefineMask) -> m.MaskRefined:
-        raise NotImplementedError
+        """GrabCut, kept out of what the last segmentation of the same photo protects."""
+        photo = self._open(request.source, "photo").photo
+        whose, protected = self._protected
+        mask = refine(
+            to_srgb(photo.pixels, photo.icc),
+            box=request.box,
+            points=request.points,
+            mask=request.mask,
+            protected=protected if whose == photo.sha256 else None,
+        )
+        return m.MaskRefined(mask, "grabcut")
 
     # Jobs
 

@@ -25,6 +25,8 @@ class Outbox:
         self._waiting: deque[tuple[str, Any]] = deque()
         self._progress: dict[int, Progress] = {}
         self._next_progress = 0.0
+        self._writing = False
+        self._broken = False
         self._change = threading.Condition()
         threading.Thread(target=self._write, name="outbox", daemon=True).start()
 
@@ -32,7 +34,12 @@ class Outbox:
         """Send one message, after those that were put before."""
         with self._change:
             self._waiting.append((word, content))
-            self._change.notify()
+            self._change.notify_all()
+
+    def flush(self) -> None:
+        """Return once everything that was put is in the pipe: what comes next may end the process."""
+        with self._change:
+            self._change.wait_for(lambda: self._broken or not (self._waiting or self._writing))
 
     def end(self, event: EventEnd) -> None:
         """Send the end of a request, after its last progress."""
@@ -41,18 +48,19 @@ class Outbox:
             if last is not None:
                 self._waiting.append(("event", Progressed(event.id, last)))
             self._waiting.append(("event", event))
-            self._change.notify()
+            self._change.notify_all()
 
     def progress(self, number: int, now: Progress) -> None:
         """Note where request `number` is; it goes out when the last one is a tenth of a second old."""
         with self._change:
             self._progress[number] = now
-            self._change.notify()
+            self._change.notify_all()
 
     def _take(self) -> tuple[str, Any]:
         with self._change:
             while True:
                 if self._waiting:
+                    self._writing = True
                     return self._waiting.popleft()
                 wait = self._next_progress - time.monotonic() if self._progress else None
                 if wait is not None and wait <= 0:
@@ -71,4 +79,12 @@ class Outbox:
                 self._pipe.send_bytes(packed)
             except (OSError, ValueError):
                 self._segments.taken(name)
+                self._done(broken=True)
                 return
+            self._done(broken=False)
+
+    def _done(self, *, broken: bool) -> None:
+        with self._change:
+            self._writing = False
+            self._broken = broken
+            self._change.notify_all()

@@ -96,6 +96,7 @@ class _Engine:
             threading.Thread(target=self._work_beside, args=(answers,), name=f"beside-{number}", daemon=True).start()
         self._outbox.put("event", Ready(os.getpid()))
         while (asked := self._turn.get()) is not None:
+            self._outbox.flush()  # should this request end the process, the window knows that the one before has ended
             self._answer(answers, asked)
             del asked  # a photo that was handed over as bytes
 

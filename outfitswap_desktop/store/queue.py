@@ -220,19 +220,19 @@ class Queue:
 
     # Running
 
-    def claim(self, device: str, *, batch: str | None = None) -> Job | None:
+    def claim(self, device: str, *, number: str | None = None) -> Job | None:
         """The next waiting job, now ours and running; None when there is none, or the queue is paused.
 
-        With `batch` only that batch's jobs, paused or not: whoever types a command wants it done.
+        With `number` that job alone, if it waits, paused or not: whoever types a command wants it done.
         """
-        if batch is None and self.paused:
+        if number is None and self.paused:
             return None
         with self._write() as connection:
             row = connection.execute(
                 "UPDATE jobs SET state = 'running', device = ?, pid = ?, started = ?, beat = ?, stop = 0, problem = NULL "
-                "WHERE id = (SELECT id FROM jobs WHERE state = 'queued' AND (? IS NULL OR batch = ?) "
+                "WHERE id = (SELECT id FROM jobs WHERE state = 'queued' AND (? IS NULL OR id = ?) "
                 f"ORDER BY place LIMIT 1) RETURNING {_COLUMNS}",
-                (device, self._owner.pid, self._owner.started, self._clock(), batch, batch),
+                (device, self._owner.pid, self._owner.started, self._clock(), number, number),
             ).fetchone()
         return None if row is None else _job(row)
 
