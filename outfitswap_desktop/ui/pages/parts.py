@@ -70,7 +70,7 @@ def wrapped(box: QAbstractButton, text: str) -> QWidget:
     whole = QWidget()
     row = QHBoxLayout(whole)
     row.setContentsMargins(0, 0, 0, 0)
-    row.setSpacing(2)
+    row.setSpacing(4)
     row.addWidget(box, 0, Qt.AlignmentFlag.AlignTop)
     row.addWidget(_Words(text, box), 1)
     return whole
@@ -103,6 +103,7 @@ class _Words(QLabel):
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(True)
         self.setContentsMargins(0, 3, 0, 3)
+        self.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self._box = box
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:

@@ -55,7 +55,7 @@ class SettingsDialog(QDialog):
         self.sections.setObjectName("settingsSections")
         self.sections.setProperty("role", "bare")
         self.sections.setAccessibleName(self.tr("Sections"))
-        self.sections.setFixedWidth(190)
+        self.sections.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.pages = QStackedWidget()
         for icon, name, page in (
             ("settings", self.tr("General"), self._general()),
@@ -67,6 +67,7 @@ class SettingsDialog(QDialog):
             self.pages.addWidget(scrolled(page))
         self.sections.currentRowChanged.connect(self.pages.setCurrentIndex)
         self.sections.ensurePolished()
+        self.sections.setFixedWidth(max(180, self.sections.sizeHintForColumn(0) + 12))
         self.sections.setCurrentRow(0)
         self._note = label("", "warning")
         layout = QVBoxLayout(self)

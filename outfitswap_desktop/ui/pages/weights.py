@@ -129,8 +129,10 @@ class WeightsPage(QWidget):
         self._empty = label(self.tr("This release brings no models to download."), "hint")
         layout.addWidget(self._empty)
         layout.addStretch(0)
+        if not possible:
+            layout.addWidget(label(self._reason, "hint"))
         foot = QHBoxLayout()
-        foot.addWidget(label(self._reason if not possible else "", "hint"), 1)
+        foot.addStretch(1)
         for each in (self.from_file, self.verify, self.remove, self.get):
             foot.addWidget(each)
         layout.addLayout(foot)
