@@ -1,5 +1,7 @@
 """The search for the mark, step by step: windows against plain loops, places against known shifts."""
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -77,3 +79,16 @@ def test_luma_is_evened_to_the_same_contrast_within_bounds():
     assert quiet.std() == pytest.approx(loud.std(), rel=0.12)
     assert 0.7 < loud.std() < 1.1
     assert float(np.abs(search.evened(np.full((96, 96), 7.0, np.float32))).max()) == 0.0
+
+
+def test_the_waves_their_order_and_their_known_signs_are_those_of_every_mark_ever_made():
+    """A picture that was marked yesterday must be read tomorrow: these numbers are a file format."""
+    used = bins()
+    parts = (
+        *((used.ky, "<i2"), (used.kx, "<i2"), (used.sync, "<i4"), (used.word, "<i4"), (used.order, "<i4")),
+        *((used.sync_signs.real, "<i1"), (used.sync_signs.imag, "<i1")),
+    )
+    digest = hashlib.sha256(b"".join(np.ascontiguousarray(part, kind).tobytes() for part, kind in parts)).hexdigest()
+    assert len(used.ky) == 200
+    assert set(np.abs(used.sync_signs.real)) == set(np.abs(used.sync_signs.imag)) == {1.0}
+    assert digest == "0e1fc39c790ebca39d67328000fcd2ac8fb5d9ffe4943f36c3ea089f724687ac"

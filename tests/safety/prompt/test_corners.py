@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from outfitswap_desktop.safety.prompt import deny, wordbook
+from outfitswap_desktop.safety.prompt import apart, deny, policy, wordbook
 from outfitswap_desktop.safety.prompt.lists import Key
 
 OPEN, WHOLE = Key("a", "a", False, False, True), Key("a", "a", True, True, True)
@@ -73,3 +75,23 @@ def test_plurals(one: str, more: str) -> None:
     assert wordbook._plural(one) == more
     assert list(wordbook._forms(one, "elsewhere")) == []
     assert list(wordbook._forms(one, sorted(wordbook.NOUNS)[0])) == [more]
+
+
+@pytest.mark.parametrize(("words", "themes", "about"), [
+    (["x"], policy.GENERIC | policy.OCCASIONS, True), ([sorted(policy.WEARING)[0]], policy.OCCASIONS, True),
+    ([sorted(policy.ASKING)[0]], policy.OCCASIONS, True), (["x"], policy.OCCASIONS, False),
+    (["x"], policy.GENERIC, False), (["x"], policy.GENERIC | policy.DESCRIPTIVE, True), (["x"], policy.DESCRIPTIVE, False),
+    ([sorted(policy.WEARING)[0]], policy.DESCRIPTIVE, False), (["x"], policy.GARMENTS, True), (["x"], policy.DEPENDENTS, False),
+    (["x"], policy.ACCESSORIES, False), (["x"], policy.ACCESSORIES | policy.MANNERS, True),
+    (["x"], policy.ACCESSORIES | policy.CLOTHS, True), ([sorted(policy.WEARING)[0]], policy.ACCESSORIES | policy.CLOTHS, False),
+])  # fmt: skip
+def test_what_counts_as_asking_for_clothes(words: list[str], themes: frozenset[str], about: bool) -> None:
+    reading = SimpleNamespace(tokens=[SimpleNamespace(plain=word) for word in words], themes=[themes, None])
+    assert policy.about_clothes(reading) == about
+
+
+@pytest.mark.parametrize(("letters", "long"), [
+    ("", False), ("a", False), ("ab", False), ("abc", True), ("裸", False), ("裸体", True), ("ню", False), ("ню!", True),
+])  # fmt: skip
+def test_a_term_is_long_enough_to_be_put_together(letters: str, long: bool) -> None:
+    assert apart.long_enough(letters) == long
