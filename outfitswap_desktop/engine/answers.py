@@ -61,6 +61,10 @@ class EngineAnswers:
                 return self._find(request, report, cancel)
             case m.RefineMask():
                 return self._refine(request)
+            case m.ReadMask():
+                return m.MaskRefined(self._runner.kernel.open_mask(request.path, shape=request.shape), "file")
+            case m.WriteMask():
+                return self._write_mask(request)
             case m.CheckPrompt():
                 return _check(request.text)
             case m.CompleteWord():
@@ -203,6 +207,15 @@ class EngineAnswers:
         if entry is not None and entry.output_sha256 == request.sha256:
             mask = _mask_of(entry, picture.pixels)
         return m.ResultOpened(picture, mask)
+
+    def _write_mask(self, request: m.WriteMask) -> Path:
+        runner = self._runner
+        with runner.tidy(request.target):
+            place = runner.place(request.target, forbid=request.forbid, only="PNG", role="mask")
+            inside = _black_and_white(request.mask)
+            assert inside is not None
+            runner.write([(place, runner.kernel.encode_mask(inside))])
+        return place.final
 
     def _export(self, request: m.ExportResult, report: Report, cancel: CancelToken) -> Path:
         """Another copy of a result, judged, marked, read back and logged like the first one."""

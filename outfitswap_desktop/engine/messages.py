@@ -58,7 +58,7 @@ class ReadMask:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WriteMask:
-    """Save `mask` (H, W) 0..255 as an 8-bit PNG; never over one of `forbid`. Answer: Path of the file."""
+    """Save `mask` (H, W) as a PNG of 0 and 255 (128 and more is in), never over one of `forbid`. Answer: Path of the file."""
 
     mask: Mask
     target: Path

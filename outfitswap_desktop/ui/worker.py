@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
+from shiboken6 import isValid
 
 from outfitswap_desktop.core.job import Progress
 from outfitswap_desktop.engine.client import EngineClient
@@ -181,7 +182,7 @@ class Desk(QObject):
             self.ready.emit()
         elif isinstance(event, Progressed):
             waiting = self._waiting.get(number)
-            if waiting is not None and waiting.progressed is not None:
+            if waiting is not None and waiting.progressed is not None and _is_there(waiting.progressed):
                 waiting.progressed(event.progress)
         else:
             self._ended(self._forget(number), event)
@@ -190,8 +191,16 @@ class Desk(QObject):
         if waiting is None or isinstance(event, Cancelled):
             return
         if isinstance(event, Finished):
-            waiting.answered(event.answer)
+            if _is_there(waiting.answered):
+                waiting.answered(event.answer)
         elif waiting.failed is not None:
-            waiting.failed(event.problem)
+            if _is_there(waiting.failed):
+                waiting.failed(event.problem)
         else:
             self.trouble.emit(event.problem.sentence)
+
+
+def _is_there(callback: Callable[..., object]) -> bool:
+    """False for a method of a widget that was deleted meanwhile: a dialog that was closed before its answer came."""
+    owner = getattr(callback, "__self__", None)
+    return not isinstance(owner, QObject) or isValid(owner)

@@ -59,7 +59,7 @@ class Workshop(QObject):
         self._connect()
         window.add_page("edit", self.editor)
         self.editor.add_actions(window.actions_)
-        for name in ("result", "queue"):
+        for name in ("result", "history", "queue"):
             self.build(name)
         window.fill_menus()
 
@@ -157,6 +157,7 @@ class Workshop(QObject):
             page.use_as_source.connect(self._use_result)
             page.remake.connect(self._remake)
             page.said.connect(self.window.say)
+            page.trouble.connect(self.window.say)
         else:
             return
         self._built[name] = page
