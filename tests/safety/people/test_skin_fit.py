@@ -67,3 +67,26 @@ def test_skin_fades_out_over_four_levels_of_lightness(below, share):
     lighter = SkinModel(tones, (0.0, level - below), False).likelihood(picture)
     assert np.allclose(darker, share * whole, atol=1e-4)
     assert np.allclose(lighter, share * whole, atol=1e-4)
+
+
+@pytest.mark.parametrize(("lightness", "sound"), [
+    ([0, 100], True), ([-0.5, 50], False), ([0, 100.5], False), ([50, 50], False), ([60, 40], False), ([1], False),
+])  # fmt: skip
+def test_a_model_lies_between_black_and_white(lightness, sound):
+    document = SkinModel.generic().as_json() | {"lightness": lightness}
+    if sound:
+        assert SkinModel.from_json(document).lightness == (0.0, 100.0)
+    else:
+        with pytest.raises(ValueError, match="no skin model"):
+            SkinModel.from_json(document)
+
+
+def test_a_model_has_one_tone_or_two():
+    document = SkinModel.generic().as_json()
+    (tone,) = document["tones"]
+    for tones, sound in (([], False), ([tone], True), ([tone, tone], True), ([tone] * 3, False)):
+        if sound:
+            assert len(SkinModel.from_json(document | {"tones": tones}).tones) == len(tones)
+        else:
+            with pytest.raises(ValueError, match="no skin model"):
+                SkinModel.from_json(document | {"tones": tones})
