@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from outfitswap_desktop.core.job import Progress
-from outfitswap_desktop.engine.messages import BESIDE
+from outfitswap_desktop.engine.messages import BESIDE, FindJob, ResultPicture, RunSwap, SwapDone
 from outfitswap_desktop.errors import Cancelled, GateRefused, NotAvailable
 
 
@@ -145,3 +147,61 @@ def _as_told() -> None:
     slow = Path(os.environ["OUTFITSWAP_HOME"]) / "slow"
     if slow.exists():
         time.sleep(float(slow.read_text()))
+
+
+class PaperRoad:
+    """A road of paper: files and history are written as the runner writes them, but no picture is made or judged."""
+
+    def __init__(self, history: Any) -> None:
+        self._history = history
+
+    def answer(self, request, *, report, cancel):
+        if isinstance(request, FindJob):
+            return self._found(request.job)
+        if not isinstance(request, RunSwap):
+            return None
+        return self._found(request.job) or self._run(request, report=report, cancel=cancel)
+
+    def _found(self, job):
+        from outfitswap_desktop.safety import writing
+
+        self._history.recover(writing)
+        entry = self._history.by_job(job)
+        return None if entry is None else self._done(entry.id, entry.output, entry.output_sha256)
+
+    @staticmethod
+    def _done(entry, output, sha256):
+        picture = ResultPicture(np.zeros((256, 256, 3), np.uint8), output, sha256)
+        return SwapDone({"entry_id": entry, "output": str(output)}, picture)
+
+    def _run(self, request, *, report, cancel):
+        from outfitswap_desktop.safety import writing
+        from outfitswap_desktop.store.entry import Record
+
+        for step in range(10):
+            cancel.check()
+            report(Progress("generate", step / 10))
+            time.sleep(0.01)
+        if request.request.prompt == "deaf":
+            time.sleep(1.5)
+        planned = writing.plan(request.request.output)
+        entry = self._history.begin([planned])
+        try:
+            staged = writing.stage(request.job.encode(), planned)
+            record = Record(None, "0" * 64, "linen", "top", "paper", "none", 0, job=request.job)
+            self._history.commit(entry, record, [staged])
+            writing.publish(staged)
+            self._history.finish(entry)
+        except BaseException:
+            self._history.abandon(entry, writing)
+            raise
+        report(Progress("save", 1.0))
+        return self._done(entry, staged.final, staged.sha256)
+
+
+@contextmanager
+def paper_road() -> Iterator[PaperRoad]:
+    from outfitswap_desktop.wiring import open_history
+
+    with open_history() as history:
+        yield PaperRoad(history)
