@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from outfitswap_desktop.core.arrays import Alpha, Mask
-from outfitswap_desktop.core.regions import Box, box_of
+from outfitswap_desktop.core.regions import Box
 from outfitswap_desktop.core.undo import EMPTY, UndoPatch, around, block_of
 from outfitswap_desktop.errors import UsageProblem
 
@@ -132,7 +132,7 @@ def _keep_of(protected: Mask | None) -> Mask | None:
     """255 where a mask may be, 0 where it is protected; None when nothing is."""
     if protected is None or not protected.any():
         return None
-    return np.where(protected > 0, np.uint8(0), np.uint8(255))
+    return np.asarray(cv2.inRange(protected, np.zeros(1), np.zeros(1)), np.uint8)
 
 
 @dataclass(slots=True)
@@ -244,13 +244,23 @@ class MaskCanvas:
         self._require_idle()
         if mask.shape != self._buffer.shape or mask.dtype != np.uint8:
             raise UsageProblem("The new mask and the photo differ in size.", reason="mask_shape")
-        wanted = mask if self._keep is None else mask & self._keep
-        x0, y0, x1, y1 = box_of(np.bitwise_xor(wanted, self._buffer))
-        before = []
-        for x, y in _tiles_of((x0, y0, x1, y1)):
-            before.append(((x, y), self._buffer[y : y + TILE, x : x + TILE].copy()))
-        self._buffer[y0:y1, x0:x1] = wanted[y0:y1, x0:x1]
-        return self._remember(self._patch_of(before))
+        box, blocks = EMPTY, []
+        height, width = self._buffer.shape
+        for y in range(
+            0, height, TILE
+        ):  # in strips, since memory for a whole large mask costs more than the arithmetic
+            rows = slice(y, y + TILE)
+            wanted = mask[rows] if self._keep is None else mask[rows] & self._keep[rows]
+            delta = wanted ^ self._buffer[rows]
+            x0, _, wide, _ = cv2.boundingRect(delta)
+            for x in range(x0 // TILE * TILE, x0 + wide, TILE):
+                block = block_of(delta[:, x : min(x + TILE, width)], x=x, y=y)
+                if block is not None:
+                    blocks.append(block)
+                    box = around(box, block[0])
+            if wide:
+                self._buffer[rows] = wanted
+        return self._remember(UndoPatch(box, tuple(blocks)))
 
     def combine(self, area: Mask, *, x: int, y: int, erase: bool = False) -> UndoPatch:
         """Add `area` (h, w) 0..255, whose first pixel lies at (x, y), to the mask, or take it away, as one step of undo."""
@@ -281,10 +291,16 @@ class MaskCanvas:
         self._require_idle()
         if protected is not None and protected.shape != self._buffer.shape:
             raise UsageProblem("The protected area and the mask differ in size.", reason="mask_shape")
-        self._keep = _keep_of(protected)
-        if self._keep is None or not cv2.bitwise_and(self._buffer, cv2.bitwise_not(self._keep)).any():
-            return UndoPatch(EMPTY)
-        return self.replace(self._buffer & self._keep)
+        return self.limit(_keep_of(protected))
+
+    def limit(self, keep: Mask | None, mask: Mask | None = None) -> UndoPatch:
+        """The same as `protect`, said the other way round: `keep` (H, W) is 255 where the mask may be and 0 elsewhere.
+
+        It is kept as it is and must not change. `mask` (H, W), where given, is put in place of what is there in the same step.
+        """
+        self._require_idle()
+        self._keep = keep
+        return self.replace(self._buffer if mask is None else mask)
 
     def stroke_cover(self, box: Box) -> Alpha:
         """How much (h, w) 0..255 of each pixel in `box` the running stroke covers so far; 0 where it has not been."""
@@ -352,7 +368,7 @@ class MaskCanvas:
         box, blocks = EMPTY, []
         for (x, y), old in before:
             height, width = old.shape
-            block = block_of(old, self._buffer[y : y + height, x : x + width], x=x, y=y)
+            block = block_of(old ^ self._buffer[y : y + height, x : x + width], x=x, y=y)
             if block is not None:
                 blocks.append(block)
                 box = around(box, block[0])

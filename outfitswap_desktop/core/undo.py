@@ -5,10 +5,11 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from outfitswap_desktop.core.arrays import Mask
-from outfitswap_desktop.core.regions import Box, box_of
+from outfitswap_desktop.core.regions import Box
 
 EMPTY: Box = (0, 0, 0, 0)
 Block = tuple[Box, bytes | Mask]
@@ -62,12 +63,12 @@ def _row_differences(delta: Mask) -> Mask:
     return differences
 
 
-def block_of(before: Mask, after: Mask, *, x: int, y: int) -> Block | None:
-    """The block for one tile whose first pixel is (x, y), cropped to what changed; None when nothing did."""
-    delta = np.bitwise_xor(before, after)
-    x0, y0, x1, y1 = box_of(delta)
-    if x1 == 0:
+def block_of(delta: Mask, *, x: int, y: int) -> Block | None:
+    """The block for before XOR after (h, w) of a tile with its first pixel at (x, y), cropped to what changed, else None."""
+    x0, y0, wide, high = cv2.boundingRect(delta)  # box_of, in a tenth of its time
+    if wide == 0:
         return None
+    x1, y1 = x0 + wide, y0 + high
     return (x + x0, y + y0, x + x1, y + y1), delta[y0:y1, x0:x1].copy()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,10 +51,15 @@ class Area:
         return cls((x0, y0, x1, y1), pixels, content)
 
 
-def union(areas: Iterable[Area], shape: tuple[int, int]) -> Mask:
-    """Where any of the areas is, as a mask (H, W) 0..255."""
-    mask = np.zeros(shape, np.uint8)
+def free_of(areas: Collection[Area], shape: tuple[int, int]) -> Mask | None:
+    """Where none of the areas is, as a mask (H, W) 255/0; None without areas."""
+    if not areas:
+        return None
+    import cv2
+
+    mask = np.full(shape, 255, np.uint8)
     for area in areas:
-        view = mask[area.box[1] : area.box[3], area.box[0] : area.box[2]]
-        np.maximum(view, area.pixels, out=view)
+        if area.pixels.size:
+            view = mask[area.box[1] : area.box[3], area.box[0] : area.box[2]]
+            view &= np.asarray(cv2.inRange(area.pixels, np.zeros(1), np.zeros(1)), np.uint8)
     return mask

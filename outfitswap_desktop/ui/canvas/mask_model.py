@@ -19,7 +19,7 @@ from outfitswap_desktop.core.regions import Box
 from outfitswap_desktop.core.strokes import Brush, MaskCanvas
 from outfitswap_desktop.core.undo import EMPTY, UndoPatch, around
 from outfitswap_desktop.errors import InputRefused, UsageProblem
-from outfitswap_desktop.ui.canvas.areas import Area, union
+from outfitswap_desktop.ui.canvas.areas import Area, free_of
 from outfitswap_desktop.ui.canvas.background import Background
 from outfitswap_desktop.ui.canvas.change import Change, Facts, Saved, read, written
 
@@ -177,11 +177,11 @@ class MaskModel(QObject):
             areas = {name: area for name, mask in protected.items() if (area := Area.of(mask)).pixels.size}
         first = not self._done and not self._undone and self._facts.base is None
         facts = replace(self._facts, base=Area.of(base), protected=areas)
-        patches = []
-        if protected is not None:
-            patches.append(self._canvas.protect(union(areas.values(), self._shape) if areas else None))
-        patches.append(self._canvas.replace(base))
-        self._after("detection", tuple(patches), facts)
+        if protected is None:
+            patch = self._canvas.replace(base)
+        else:
+            patch = self._canvas.limit(free_of(areas.values(), self._shape), base)
+        self._after("detection", (patch,), facts)
         if first:
             self._forget_steps()
 
@@ -278,9 +278,8 @@ class MaskModel(QObject):
         except InputRefused:
             return False
         self.abandon()
-        areas = saved.now.protected
-        keep = union(areas.values(), self._shape) if areas else None
-        self._canvas = MaskCanvas(painted, keep, pack_at_once=False)
+        self._canvas = MaskCanvas(painted, pack_at_once=False)
+        self._canvas.limit(free_of(saved.now.protected.values(), self._shape))
         done, undone = saved.changes[: saved.done], saved.changes[saved.done :]
         self._canvas.resume(_patches(done), reversed(_patches(undone)))
         self._done, self._undone = list(done), list(reversed(undone))
@@ -303,8 +302,7 @@ class MaskModel(QObject):
         former, self._facts = self._facts, facts
         self._painted_state += 1
         if facts.protected is not former.protected:
-            areas = facts.protected.values()
-            self._canvas.protect(union(areas, self._shape) if areas else None)
+            self._canvas.limit(free_of(facts.protected.values(), self._shape))
         self._follow(former, box)
         self._tell()
 

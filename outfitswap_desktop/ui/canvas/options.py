@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 from PySide6.QtCore import QObject, Signal
 
 from outfitswap_desktop.core.strokes import Brush
@@ -88,6 +91,13 @@ class ToolOptions(QObject):
             "tolerance": self._tolerance,
             "pressure": self._pressure,
         }
+
+    def restore(self, values: Mapping[str, object]) -> None:
+        """Take what `as_values` gave; what is missing or no number stays as it is."""
+        for name in self.as_values():
+            value = values.get(name)
+            if isinstance(value, int | float) and math.isfinite(value):
+                setattr(self, name, value)
 
     def _set(self, name: str, value: float | int | bool) -> None:
         if getattr(self, name) != value:

@@ -8,7 +8,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QHBoxLayout, QLineEdit, QSlider, QSpinBox, QWidget
 
 from outfitswap_desktop.core.adjust import MaskParameters
-from outfitswap_desktop.ui.actions import Actions
+from outfitswap_desktop.ui.actions import Actions, Spec
 from outfitswap_desktop.ui.canvas.look import ViewMode
 from outfitswap_desktop.ui.canvas.mask_model import MaskModel
 from outfitswap_desktop.ui.canvas.mask_panel import MaskPanel
@@ -239,3 +239,36 @@ def test_options_keep_within_their_limits(qtbot):
     assert options.brush(erase=True).erase
     with qtbot.assertNotEmitted(options.changed):
         options.size = 1
+
+
+def test_options_come_back_from_the_settings(qtbot):
+    options, other = ToolOptions(), ToolOptions()
+    options.size, options.hardness, options.tolerance, options.pressure = 77, 0.3, 9, False
+    other.restore(options.as_values())
+    assert other.as_values() == options.as_values()
+    other.restore({"size": "large", "hardness": float("nan"), "tolerance": None, "more": 3})
+    assert other.as_values() == options.as_values()
+
+
+def test_escape_is_the_canvas_s_while_something_is_under_way_and_the_window_s_else(editor, view, model, hand, qtbot):
+    pressed = []
+    editor.addAction(editor.actions_of.add(Spec("job.cancel", "Cancel", "job", ("Esc",)), lambda: pressed.append(1)))
+    view.set_tool("polygon")
+    for corner in ((180, 110), (280, 110), (280, 190)):
+        hand.click(*corner)
+    QTest.keyClick(view, Qt.Key.Key_Escape)
+    assert not pressed
+    QTest.keyClick(view, Qt.Key.Key_Return)
+    assert not model.can_undo
+    QTest.keyClick(view, Qt.Key.Key_Escape)
+    assert pressed == [1]
+
+
+def test_a_second_click_on_the_tool_in_hand_opens_its_settings(editor, view, qtbot):
+    button = editor.tools.findChild(QAbstractButton, "tool.brush")
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert editor.tools._sheet.isVisible()
+    editor.tools._sheet.hide()
+    view.set_tool("pan")
+    editor.actions_of["tool.settings"].trigger()
+    editor.tools._sheet.hide()
