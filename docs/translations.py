@@ -22,8 +22,8 @@ QT_TEXTS = (
     *("&Undo", "&Redo", "Cu&t", "&Copy", "&Paste", "Delete", "Select All", "Paste"),
 )
 """Buttons and menus that Qt's own dialogs and text fields bring along."""
-_SUMMARY = "Terms"
-"""Context of the terms' summary, whose lines come from a file."""
+FROM_ELSEWHERE = ("Terms", "Reproduction")
+"""Contexts whose texts are no literals of the call: the terms' summary, read from its file, and what a bare say() is given."""
 
 
 @dataclass
@@ -57,13 +57,15 @@ def _read(path: Path, root: Path, found: Found) -> None:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         # super().translate and a QTranslator's own method have other arguments; the ones that count are two literals
         position = {"tr": 0, "QT_TR_NOOP": 0, "QT_TRANSLATE_NOOP": 1, "translate": 1}.get(name)
+        if isinstance(node.func, ast.Name) and name == "say":
+            position = 0
         if position is None or len(node.args) <= position:
             continue
         argument = node.args[position]
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
             if argument.value:
                 found.texts.setdefault(argument.value, []).append(f"{where}:{node.lineno}")
-        elif name == "tr" or (isinstance(node.args[0], ast.Constant) and node.args[0].value != _SUMMARY):
+        elif name == "tr" or (isinstance(node.args[0], ast.Constant) and node.args[0].value not in FROM_ELSEWHERE):
             found.computed.append(f"{where}:{node.lineno}")
 
 

@@ -176,6 +176,7 @@ QToolBar { background: $window; border: none; spacing: 2px; padding: 2px; }
 QToolBar::separator { background: $line; width: 1px; height: 1px; margin: 4px; }
 QStatusBar { background: $window; border-top: 1px solid $line; color: $dim; }
 QStatusBar::item { border: none; }
+QStatusBar QLabel { padding: 2px 8px; }
 """)
 
 

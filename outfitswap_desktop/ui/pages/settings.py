@@ -233,6 +233,7 @@ class SettingsDialog(QDialog):
         whole = QWidget()
         row = QHBoxLayout(whole)
         row.setContentsMargins(0, 0, 0, 0)
+        whole.setFocusProxy(shown)
         row.addWidget(shown, 1)
         row.addWidget(own)
         row.addWidget(choose)

@@ -18,7 +18,7 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPen,
 )
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from outfitswap_desktop.ui import theme
 from outfitswap_desktop.ui.pages.parts import IconLabel, button, column, label, scrolled
@@ -64,6 +64,7 @@ class DropZone(QFrame):
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setMinimumHeight(236)
+        self.setMaximumHeight(340)
         self.setAccessibleName(self.tr("Drop a photo here, or press Enter to choose one"))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -147,15 +148,18 @@ class StartPage(QWidget):
         inner = QVBoxLayout()
         inner.setContentsMargins(28, 24, 28, 20)
         inner.setSpacing(12)
+        self._air = (_air(), _air())
+        inner.addWidget(self._air[0], 2)
         inner.addLayout(self._greeting())
-        inner.addWidget(self.zone)
+        inner.addWidget(self.zone, 3)
         inner.addWidget(self._said)
         inner.addWidget(_centred("   ·   ".join(self._limits())))
         if news:
             inner.addWidget(_centred(news))
         inner.addSpacing(8)
         inner.addWidget(self._heading)
-        inner.addWidget(self._grid, 1)
+        inner.addWidget(self._grid, 3)
+        inner.addWidget(self._air[1], 3)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scrolled(column(inner, width=940)))
@@ -166,6 +170,8 @@ class StartPage(QWidget):
         self.recent.show(rows)
         self._heading.setVisible(bool(rows))
         self._grid.setVisible(bool(rows))
+        for air in self._air:  # without recent photos the rest stands in the middle
+            air.setVisible(not rows)
         self._grid.setMinimumHeight(self._grid.gridSize().height() + 8 if rows else 0)
 
     def set_thumbnail(self, path: Path, picture: QImage) -> None:
@@ -226,6 +232,12 @@ class StartPage(QWidget):
     def _say_refused(self) -> None:
         self._said.setText(self.tr("That is no photo file of this machine. JPEG, PNG and WebP can be opened."))
         self._said.show()
+
+
+def _air() -> QWidget:
+    made = QWidget()
+    made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+    return made
 
 
 def _centred(text: str) -> QLabel:
