@@ -32,6 +32,7 @@ class _Hint(QLabel):
         self._fit()
 
     def _fit(self) -> None:
+        self.setMinimumHeight(0)  # heightForWidth never says less than the minimum
         self.setFixedHeight(max(self.heightForWidth(self.width()), 1))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QPointingDevice, QWheelEvent
+from PySide6.QtGui import QNativeGestureEvent, QPointingDevice, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -166,3 +166,25 @@ def test_a_view_without_a_photo_bears_everything(qtbot):
     drag(view, (100, 100), (30, 30), button=Qt.MouseButton.LeftButton)
     QApplication.sendEvent(view, QEvent(QEvent.Type.PaletteChange))
     assert view.photo.size == 0
+
+
+def native(view, kind, value, at):
+    pad = QPointingDevice.primaryPointingDevice()
+    spot = QPointF(*at)
+    event = QNativeGestureEvent(
+        kind, pad, 2, spot, spot, QPointF(view.viewport().mapToGlobal(spot)), value, QPointF(), 1
+    )
+    QApplication.sendEvent(view.viewport(), event)
+
+
+def test_a_pinch_zooms_to_its_middle_and_a_smart_tap_goes_between_fit_and_full_size(view):
+    zoom, before = view.zoom, view.to_photo(QPointF(250, 180))
+    native(view, Qt.NativeGestureType.ZoomNativeGesture, 0.25, (250, 180))
+    assert view.zoom == pytest.approx(1.25 * zoom)
+    off = (view.to_photo(QPointF(250, 180)) - before) * view.photo_scale
+    assert abs(off.x()) <= 1
+    assert abs(off.y()) <= 1
+    native(view, Qt.NativeGestureType.SmartZoomNativeGesture, 0.0, (250, 180))
+    assert view.fitted
+    native(view, Qt.NativeGestureType.SmartZoomNativeGesture, 0.0, (250, 180))
+    assert view.zoom == pytest.approx(1.0)
