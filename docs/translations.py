@@ -20,6 +20,7 @@ QT_TEXTS = (
     *("OK", "&OK", "Cancel", "&Cancel", "Close", "&Close", "Save", "&Save", "Discard", "Apply", "Reset", "Help"),
     *("&Yes", "&No", "Open", "Retry", "Ignore", "Abort", "Restore Defaults", "Don't Save"),
     *("&Undo", "&Redo", "Cu&t", "&Copy", "&Paste", "Delete", "Select All", "Paste"),
+    *("Ctrl", "Shift", "Look in:", "Files of type:"),
 )
 """Buttons and menus that Qt's own dialogs and text fields bring along."""
 FROM_ELSEWHERE = ("Terms", "Reproduction")

@@ -70,7 +70,8 @@ def test_a_catalogue_says_that_a_machine_made_it(code):
 def test_shortcuts_and_wild_cards_stay_as_they_are(code):
     for source, said in script.load(code)["texts"].items():
         for word in ("Ctrl+O", "Ctrl+V", "Ctrl+K", "Ctrl+Return", "(*.zip)", "(*.png)"):
-            assert (word in source) == (word in said), source
+            here = word.replace("Ctrl", "Strg") if code == "de" else word  # as German keyboards say it
+            assert (word in source) == (here in said), source
         assert source.count("\n") == said.count("\n"), source
 
 
@@ -126,7 +127,7 @@ def test_the_program_speaks_the_language_of_its_setting(restored, code):
     assert language == translate.Language(code, machine_made=True)
     assert QCoreApplication.translate("SettingsDialog", "Settings") == script.load(code)["texts"]["Settings"]
     assert QCoreApplication.translate("QPlatformTheme", "Cancel") == script.load(code)["texts"]["Cancel"]
-    assert QCoreApplication.translate("QFileDialog", "Look in:") != "Look in:", "Qt's own catalogue"
+    assert QCoreApplication.translate("QFileDialog", "Directory:") != "Directory:", "Qt's own catalogue"
 
 
 def test_english_needs_no_catalogue(restored):
