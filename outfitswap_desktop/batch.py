@@ -202,7 +202,10 @@ def _failed(batch: _Batch, job: Job, error: dict[str, str]) -> dict[str, Any]:
 
 def _made_elsewhere(batch: _Batch, job: Job, row: dict[str, Any]) -> dict[str, Any] | None:
     """The row of a job that another program had: how it ended there; None while it runs."""
-    there = batch.queue.get(batch.queued[job.number])
+    number = batch.queued[job.number]
+    there = batch.queue.get(number)
+    if there is not None and there.state == "interrupted" and batch.queue.resume(number, batch=batch.name):
+        return None  # the program that had it is gone: it is ours again
     if there is not None and there.state in ("queued", "running"):
         return None
     if there is not None and there.state == "done":

@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 NOTE: Final = "note.txt"
 _TAIL: Final = 256 * 1024
 _MOST_LINES: Final = 400
-_PATH: Final = re.compile(r"(?:[A-Za-z]:)?[\\/](?:[^\\/\s;,:()\"']+[\\/])*[^\\/\s;,:()\"']+")
+_PATH: Final = re.compile(r"(?:(?<=[\s(\"'])|^)(?:[A-Za-z]:)?[\\/](?=\S)[^()\n]*")
+"""From where a path begins to the end of the text or of its brackets: names of folders may hold spaces."""
 _STAMP: Final = re.compile(r"^--- (\d{4}-\d\d-\d\dT[\d:+Z]+)\s*$")
 _FRAME: Final = re.compile(r'^\s*File "(?P<path>[^"]+)", line (?P<line>\d+), in (?P<name>[\w<>.]+)\s*$')
-_ERROR: Final = re.compile(r"^(?P<kind>(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Problem|Refused))\b")
+_ERROR: Final = re.compile(
+    r"^(?P<kind>outfitswap_desktop\.(?:\w+\.)*[A-Z]\w*|(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning))(?::|$)"
+)
 _RECORD: Final = re.compile(r"^(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) (?P<logger>[\w.]+):")
 _OURS: Final = re.compile(r"(?:^|[\\/])(outfitswap_desktop(?:[\\/]\w+)*\.py)$")
 _THEIRS: Final = re.compile(r"(?:site-packages|dist-packages|python3\.\d+)[\\/]([\w.\\/-]+\.py)$")

@@ -293,13 +293,16 @@ class Queue:
         connection.execute(f"UPDATE jobs SET state = 'cancelled' WHERE state = 'queued' AND {which}", values)
         connection.execute(f"UPDATE jobs SET stop = 1 WHERE state = 'running' AND {which}", values)
 
-    def resume(self, number: str) -> bool:
-        """Put a job that was interrupted, failed or was refused back, at the end of the queue; False for any other."""
+    def resume(self, number: str, *, batch: str | None = None) -> bool:
+        """Put a job that was interrupted, failed or was refused back, at the end of the queue; False for any other.
+
+        It belongs to no batch from then on, but for the one that resumes it.
+        """
         with self._write() as connection:
             changed = connection.execute(
-                "UPDATE jobs SET state = 'queued', problem = NULL, stop = 0, batch = NULL, "
+                "UPDATE jobs SET state = 'queued', problem = NULL, stop = 0, batch = ?, "
                 "place = (SELECT max(place) + 1 FROM jobs) WHERE id = ? AND state IN ('interrupted', 'failed', 'refused')",
-                (number,),
+                (batch, number),
             ).rowcount
         return bool(changed)
 
