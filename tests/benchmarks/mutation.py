@@ -256,7 +256,7 @@ def tried(change: Change, copy: Path, tests: list[str], *, seconds: float) -> di
     if code is None:
         outcome, why = "survived", "no test failed within the time"
     else:
-        outcome = "survived" if code == 0 else "killed" if code < 3 or why.startswith("ERROR") else "error"
+        outcome = "survived" if code == 0 else "killed" if code < 3 or why.startswith("ERROR tests") else "error"
     return row | {"outcome": outcome, "why": why, "seconds": round(time.monotonic() - began, 1)}
 
 

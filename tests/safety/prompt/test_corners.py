@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from outfitswap_desktop.safety.prompt import apart, deny, policy, wordbook
+from outfitswap_desktop.safety.prompt import apart, deny, forms, glyphs, policy, wordbook
 from outfitswap_desktop.safety.prompt.lists import Key
 
 OPEN, WHOLE = Key("a", "a", False, False, True), Key("a", "a", True, True, True)
@@ -95,3 +95,11 @@ def test_what_counts_as_asking_for_clothes(words: list[str], themes: frozenset[s
 ])  # fmt: skip
 def test_a_term_is_long_enough_to_be_put_together(letters: str, long: bool) -> None:
     assert apart.long_enough(letters) == long
+
+
+@pytest.mark.parametrize(("text", "at", "does"), [
+    ("n4ked", 1, True), ("15", 0, False), ("wow!", 3, False), ("b!tch", 1, True), ("x+-", 1, False), ("x+!b", 1, True),
+    ("a@", 1, True), ("a@ b", 1, True), ("a! b", 1, False), ("a 4", 2, False),
+])  # fmt: skip
+def test_what_may_stand_for_a_letter(text: str, at: int, does: bool) -> None:
+    assert forms._stands_for_letter(text, at, leet=glyphs.LEET) == does
