@@ -133,4 +133,4 @@ def is_drawing(image: DecodedImage) -> bool:
     if image.role not in ("mask", "outline"):
         return False
     pixels = image.photo.pixels
-    return bool(np.all((pixels == 0) | (pixels == 255)) and np.array_equal(pixels[..., 0], pixels[..., 1]))
+    return bool(np.all((pixels == 0) | (pixels == 255)) and np.all(pixels == pixels[..., :1]))

@@ -29,7 +29,7 @@ from outfitswap_desktop.safety.stages import OUTPUT_GATE_NAMES, ReleasedImage, V
 from outfitswap_desktop.safety.statements import MOST_RELEASE_BYTES
 from tests.safety.marks.test_invisible import PAYLOAD, picture
 from tests.safety.people.figures import HEIGHT, SKIN, TOP, WIDTH, lay, person, segmentation, shaded
-from tests.safety.pictures import BodyPartsStub, WholeImageStub, middle, photo, planned, raw, script, wish
+from tests.safety.pictures import BodyPartsStub, WholeImageStub, middle, photo, planned, png, raw, script, wish
 
 
 @pytest.fixture
@@ -209,6 +209,22 @@ def test_a_garment_picture_with_underwear_is_refused_and_a_photo_of_the_same_is_
     monkeypatch.setattr("outfitswap_desktop.safety.source_gates.exposure.garment_picture", lambda *_: shown)
     assert reason(lambda: kernel.open_garment(photo())) == "garment_exposure"
     kernel.open_photo(photo())
+
+
+@pytest.mark.parametrize(("colours", "drawing"), [
+    ([(0, 0, 0), (255, 255, 255)], True), ([(0, 0, 0), (0, 0, 255)], False), ([(255, 255, 0), (255, 255, 255)], False),
+    ([(0, 0, 0), (0, 255, 0)], False), ([(255, 0, 0), (0, 0, 0)], False), ([(0, 0, 0), (254, 254, 254)], False),
+])  # fmt: skip
+def test_only_black_and_white_is_a_drawing_in_which_there_is_nothing_to_judge(kernel, colours, drawing):
+    pixels = np.zeros((96, 128, 3), np.uint8)
+    pixels[:48], pixels[48:] = colours
+    script(kernel, whole_image=WholeImageStub(0.9))
+    for role in ("mask", "outline"):
+        if drawing:
+            kernel.open_mask(png(pixels), shape=(96, 128), role=role)
+        else:
+            call = lambda role=role: kernel.open_mask(png(pixels), shape=(96, 128), role=role)  # noqa: E731
+            assert reason(call) == "source_nudity"
 
 
 # --- plan ---------------------------------------------------------------------------------------------------------------
