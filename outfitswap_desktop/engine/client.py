@@ -120,8 +120,11 @@ class EngineClient:
                 self._ask(self._child, number)
             return number
 
-    def cancel(self, number: int) -> None:
-        """Ask request `number` to stop; one that does not within the grace time loses its child. Unknown ones: nothing."""
+    def cancel(self, number: int, *, grace: float | None = None) -> None:
+        """Ask request `number` to stop; one that does not within `grace` seconds (None: the client's) loses its child.
+
+        Unknown ones: nothing.
+        """
         with self._lock:
             asked = self._asked.get(number)
             if asked is None or asked.cancelled:
@@ -130,7 +133,7 @@ class EngineClient:
             if self._child is not None:
                 self._say(self._child, "cancel", number)
             if number == self._at_work():
-                asked.deadline = time.monotonic() + self._grace
+                asked.deadline = time.monotonic() + (self._grace if grace is None else grace)
         self.wake()
 
     def wake(self) -> None:
@@ -196,6 +199,11 @@ class EngineClient:
                 target=process.run, args=(theirs, os.getpid(), self._factory), name=self._name, daemon=True
             )
             one.start()
+        except OSError as problem:
+            ours.close()
+            _log.warning("%s: cannot be started: %s", self._name, problem)
+            self._give_up(_NOT_STARTED)
+            return
         except BaseException:
             ours.close()
             raise
@@ -339,6 +347,12 @@ def _died_problem(sentence: str) -> Problem:
     return Problem("failed", "engine_died", sentence, "Try again; a smaller photo needs less memory.")
 
 
+_NOT_STARTED: Final = Problem(
+    "not_available",
+    "engine_not_started",
+    "The engine process could not be started.",
+    "Close other programs: the system may be out of memory or of processes.",
+)
 _STOPPED: Final = Problem(
     "failed",
     "engine_stopped",

@@ -142,11 +142,14 @@ def small_road() -> Iterator[Any]:
     assert paths.data_dir()
 
 
-def _as_told() -> None:
+def _told_seconds() -> float:
     """Tests make a file "slow" in the home to have every job take that many seconds more."""
     slow = Path(os.environ["OUTFITSWAP_HOME"]) / "slow"
-    if slow.exists():
-        time.sleep(float(slow.read_text()))
+    return float(slow.read_text()) if slow.exists() else 0.0
+
+
+def _as_told() -> None:
+    time.sleep(_told_seconds())
 
 
 class PaperRoad:
@@ -184,6 +187,10 @@ class PaperRoad:
             time.sleep(0.01)
         if request.request.prompt == "deaf":
             time.sleep(1.5)
+        until = time.monotonic() + _told_seconds()
+        while time.monotonic() < until:
+            cancel.check()
+            time.sleep(0.01)
         planned = writing.plan(request.request.output)
         entry = self._history.begin([planned])
         try:

@@ -205,6 +205,18 @@ def test_parts_that_cannot_be_joined_are_said_and_not_tried_in_a_loop(talk_to):
     assert talk.client.pid is None
 
 
+def test_a_system_that_starts_no_process_is_said(talk, monkeypatch):
+    from multiprocessing.context import SpawnProcess
+
+    def full(_self):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SpawnProcess, "start", full)
+        assert talk.ask(Echo()).problem.reason == "engine_not_started"
+    assert isinstance(talk.ask(Echo()), Finished)
+
+
 def test_what_a_child_has_begotten_ends_with_it(talk):
     number = talk.client.send(Beget())
     grandchild = int(talk.until(Progressed, number=number).progress.detail)
