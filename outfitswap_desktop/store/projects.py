@@ -58,7 +58,7 @@ class Projects:
         self.close()
 
     def save(self, document: Mapping[str, Any], blobs: Mapping[str, bytes | None]) -> None:
-        """Keep this as the open project, in one step. A blob that is None or not named is dropped; equal ones are not rewritten.
+        """Keep this as the open project, in one step. A blob that is None or not named goes; equal ones are not rewritten.
 
         Raises NotAvailable ("disk_full", "history_busy", ...).
         """

@@ -206,6 +206,10 @@ class MainWindow(QMainWindow):
         """Offer to go on with what was open when the program ended."""
         self._offer.offer(name, saved, resume)
 
+    def offered(self) -> None:
+        """Something else was opened: the offer is over."""
+        self._offer.hide()
+
     def apply_settings(self, settings: Settings) -> None:
         """What can be changed while the window stands is changed."""
         self.appearance.choose(settings.theme)  # type: ignore[arg-type]

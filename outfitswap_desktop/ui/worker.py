@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 from shiboken6 import isValid
@@ -35,6 +35,8 @@ __all__ = ["Desk", "JobWorker"]
 Answered = Callable[[Any], None]
 WhenFailed = Callable[[Problem], None]
 WhenProgressed = Callable[[Progress], None]
+PATIENCE_SECONDS: Final = 30.0
+"""A question that nobody waits for any more may take this long to notice: ending its process would cost more."""
 _log = logging.getLogger(__name__)
 
 
@@ -86,7 +88,7 @@ class _DeskThread(QThread):
                 number = self._client.send(content.request)
                 self._numbers[content.id], self._ids[number] = number, content.id
             elif word == "cancel" and content in self._numbers:
-                self._client.cancel(self._numbers[content])
+                self._client.cancel(self._numbers[content], grace=PATIENCE_SECONDS)
         return True
 
     def _tell(self, event: Event) -> None:

@@ -393,6 +393,7 @@ class Workshop(QObject):
         self.attention.progress(progress.fraction)
 
     def _photo_opened(self, photo: PhotoOpened) -> None:
+        self.window.offered()
         height, width = photo.pixels.shape[:2]
         self.window.say(f"{self.session.name}: {width} × {height}, {width * height / 1e6:.1f} MP", stays=True)
         self.window.setWindowTitle(f"{self.session.name} – OutfitSwap")
