@@ -17,7 +17,7 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import connection, get_context
 from typing import Any, Final
 
@@ -312,7 +312,8 @@ class EngineClient:
         self._begin()
 
     def _give_up(self, problem: Problem) -> None:
-        """No child can answer: everything that was asked fails, with the reason."""
+        """No child can answer: everything that was asked fails, with the reason, and `detail` says "engine": "none"."""
+        problem = replace(problem, detail={**problem.detail, "engine": "none"})
         self._end_child()
         for number, asked in list(self._asked.items()):
             self._end(Cancelled(number) if asked.cancelled else Failed(number, problem))

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
@@ -232,7 +232,9 @@ class _JobThread(QThread):
             if isinstance(after, Replaced) and after.sentence:
                 self.trouble.emit(after.sentence)
         done_elsewhere = isinstance(end, Failed) and end.problem.reason == "job_done"
-        if (lost_child or done_elsewhere) and not self._ending:
+        if _without_engine(end):
+            self._unrecorded = (current, end)
+        elif (lost_child or done_elsewhere) and not self._ending:
             current.end, current.looking = end, True
             current.number = self._client.send(FindJob(current.job.id))
         elif not lost_child:
@@ -257,6 +259,9 @@ class _JobThread(QThread):
         if isinstance(end, Finished):
             queue.done(job.id, int(end.answer.about["entry_id"]), about=end.answer.about)
             queue.remove_ended(keep=KEPT)
+        elif _without_engine(end):  # the others would only fail too: they wait until somebody has mended it
+            queue.paused = True
+            queue.ended(job.id, "interrupted", asdict(end.problem))
         elif isinstance(end, Refused | Failed):
             queue.ended(job.id, "refused" if isinstance(end, Refused) else "failed", asdict(end.problem))
         elif end is None:
@@ -278,9 +283,15 @@ class _JobThread(QThread):
             self.listed.emit(QueueState(queue.jobs(), queue.counts(), queue.paused))
 
 
+def _without_engine(end: EventEnd | None) -> TypeGuard[Failed]:
+    """Whether no engine process can be had at all."""
+    return isinstance(end, Failed) and end.problem.detail.get("engine") == "none"
+
+
 class JobWorker(QObject):
     """Runs the queue's jobs one after the other; lives in the window's thread. The process starts with the first job.
 
+    Where no process can be had, the queue is paused and the job can be resumed: the others are not failed one by one.
     `queue_changed` is emitted once `state` is new. Everything that changes the queue goes through here or another program.
     """
 

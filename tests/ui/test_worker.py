@@ -303,12 +303,24 @@ def test_closing_while_a_job_runs_leaves_it_interrupted(worker_of, photo, tmp_pa
     assert sorted(tmp_path.glob("*.png")) == [photo]
 
 
-def test_a_stopped_engine_fails_the_job_and_says_why(worker_of, photo, tmp_path, qtbot):
+def test_an_engine_that_cannot_be_had_pauses_the_queue_and_says_why(worker_of, photo, tmp_path, qtbot):
     listening = worker_of(dies_at_once)
-    number = listening.worker.add(job(photo, "x", tmp_path))
-    qtbot.waitUntil(lambda: number in listening.ends, timeout=WAIT)
+    number, other = (listening.worker.add(job(photo, n, tmp_path)) for n in range(2))
+    qtbot.waitUntil(lambda: number in listening.ends and listening.worker.paused, timeout=WAIT)
     assert listening.ends[number].problem.reason == "engine_stopped"
     assert any("three times" in sentence for sentence in listening.troubles)
+    qtbot.wait(300)
+    assert {one.id: one.state for one in listening.worker.state.jobs} == {number: "interrupted", other: "queued"}
+
+
+def test_the_window_loads_nothing_heavy_for_its_workers():
+    code = "import sys, outfitswap_desktop.ui.worker; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in run.stdout.split()}
+    assert "PySide6" in loaded
+    assert not loaded & {"torch", "mediapipe", "onnxruntime", "skimage", "scipy", "sqlite_utils", "diffusers"}
+    ours = {name for name in run.stdout.split() if name.startswith("outfitswap_desktop")}
+    assert not {name for name in ours if name.split(".")[1:2] in (["safety"], ["runner"], ["wiring"], ["embedded"])}
 
 
 def test_another_programs_jobs_are_seen_and_its_lock_is_waited_for(worker_of, photo, tmp_path, qtbot):
