@@ -15,18 +15,15 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QMouseEvent, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from outfitswap_desktop.store.entry import Entry
 from outfitswap_desktop.ui import icons, theme
 from outfitswap_desktop.ui.history.model import ENTRY_ROLE, IMAGE_ROLE
 
-SMALLEST_CARD: Final = 184
-ROW: Final = QSize(320, 76)
-_SPARE: Final = 4
-"""What a view keeps of its width to itself when it breaks a row."""
 _PAD: Final = 8
+_MOST_GROUNDS: Final = 64
 _STAR: Final = 20
 
 Index = QModelIndex | QPersistentModelIndex
@@ -40,18 +37,7 @@ class EntryDelegate(QStyledItemDelegate):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.cards = True
-        self._card_width = SMALLEST_CARD
-
-    def fit(self, width: int) -> bool:
-        """Let whole cards fill a row of that width; says whether their size has changed."""
-        before = self._card_width
-        room = width - _SPARE
-        self._card_width = max(SMALLEST_CARD, room // max(1, room // SMALLEST_CARD))
-        return self.cards and before != self._card_width
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        """All cards are of one size, and all rows."""
-        return QSize(self._card_width, self._card_width + 40) if self.cards else ROW
+        self._grounds: dict[tuple[object, ...], QPixmap] = {}
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Paint one entry."""
@@ -66,13 +52,11 @@ class EntryDelegate(QStyledItemDelegate):
         state = option.state
         chosen = bool(state & QStyle.StateFlag.State_Selected)
         hovered = bool(state & QStyle.StateFlag.State_MouseOver)
-        fill = QColor(colours.accent) if chosen else QColor(colours.panel)
-        fill.setAlpha(60 if chosen else 255)
         focused = bool(state & QStyle.StateFlag.State_HasFocus)
-        edge = QColor(colours.accent if chosen or focused else colours.edge if hovered else colours.line)
-        painter.setPen(QPen(edge, 2 if focused else 1))
-        painter.setBrush(fill)
-        painter.drawRoundedRect(box, colours.radius, colours.radius)
+        ratio = painter.device().devicePixelRatioF()
+        painter.drawPixmap(
+            box.topLeft(), self._ground(box.size(), ratio, chosen=chosen, hovered=hovered, focused=focused)
+        )
         image = index.data(IMAGE_ROLE)
         if self.cards:
             self._card(painter, box, entry, image)
@@ -82,15 +66,38 @@ class EntryDelegate(QStyledItemDelegate):
             place = self._star_rect(option.rect)
             name = "star_filled" if entry.starred else "star"
             tint = "warning" if entry.starred else "dim"
-            if self.cards and not entry.starred:
-                tint = "text" if colours.dark else "field"
             if self.cards:
+                under = QColor(colours.panel)
+                under.setAlpha(220)
                 painter.setPen(Qt.PenStyle.NoPen)
-                painter.setBrush(QColor(0, 0, 0, 130))
+                painter.setBrush(under)
                 painter.drawEllipse(place.adjusted(-3, -3, 3, 3))
-            ratio = painter.device().devicePixelRatioF()
             painter.drawPixmap(place, icons.pixmap(name, _STAR, tint=tint, ratio=ratio))
         painter.restore()
+
+    def _ground(self, size: QSize, ratio: float, *, chosen: bool, hovered: bool, focused: bool) -> QPixmap:
+        """What lies below an entry; the few there are, are painted once."""
+        colours = theme.current()
+        key = (size.width(), size.height(), ratio, colours.dark, chosen, hovered, focused)
+        kept = self._grounds.get(key)
+        if kept is not None:
+            return kept
+        if len(self._grounds) > _MOST_GROUNDS:
+            self._grounds.clear()
+        ground = QPixmap(size * ratio)
+        ground.setDevicePixelRatio(ratio)
+        ground.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(ground)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        fill = QColor(colours.accent if chosen else colours.panel)
+        fill.setAlpha(60 if chosen else 255)
+        edge = QColor(colours.accent if chosen or focused else colours.edge if hovered else colours.line)
+        painter.setPen(QPen(edge, 2 if focused else 1))
+        painter.setBrush(fill)
+        painter.drawRoundedRect(QRect(QPoint(1, 1), size - QSize(2, 2)), colours.radius, colours.radius)
+        painter.end()
+        self._grounds[key] = ground
+        return ground
 
     def _card(self, painter: QPainter, box: QRect, entry: Entry, image: QImage | None) -> None:
         lines = 2 * QFontMetrics(painter.font()).height() + _PAD

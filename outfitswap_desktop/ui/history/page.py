@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, QModelIndex, QObject, QPoint, Qt, Signal
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QPoint, Qt, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QHBoxLayout,
     QLabel,
-    QListView,
     QMenu,
     QPushButton,
     QSplitter,
@@ -27,6 +25,7 @@ from outfitswap_desktop.store.history import History
 from outfitswap_desktop.store.selection import Filter
 from outfitswap_desktop.ui import icons
 from outfitswap_desktop.ui.actions import Actions, Spec
+from outfitswap_desktop.ui.history.cells import CellView
 from outfitswap_desktop.ui.history.delegate import EntryDelegate
 from outfitswap_desktop.ui.history.empty_box import EmptyTrashBox
 from outfitswap_desktop.ui.history.filter_bar import FilterBar
@@ -64,7 +63,7 @@ class HistoryPage(QWidget):
         self._dialog: Any = None
         self.model = EntryModel(shelf, self)
         self.bar = FilterBar()
-        self.view = QListView()
+        self.view = CellView()
         self.delegate = EntryDelegate(self.view)
         self.side = SidePanel(shelf)
         self.undo_bar = UndoBar()
@@ -89,13 +88,7 @@ class HistoryPage(QWidget):
         """Cards in a grid, or one row below the other."""
         self.delegate.cards = on
         self.bar.show_view(on)
-        self.delegate.fit(self.view.viewport().width())
-        self.view.setFlow(QListView.Flow.LeftToRight if on else QListView.Flow.TopToBottom)
-        self.view.setWrapping(on)
-        self.view.doItemsLayout()
-        current = self.view.currentIndex()
-        if current.isValid():
-            self.view.scrollTo(current)
+        self.view.show_cards(on)
 
     def show_entry(self, entry_id: int) -> None:
         """Choose an entry and bring it into sight; filters that hide it are cleared."""
@@ -401,15 +394,7 @@ class HistoryPage(QWidget):
         view = self.view
         view.setModel(self.model)
         view.setItemDelegate(self.delegate)
-        view.setUniformItemSizes(True)
-        view.setResizeMode(QListView.ResizeMode.Adjust)
-        view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        view.setMouseTracking(True)
-        view.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
-        view.viewport().installEventFilter(self)
         view.setAccessibleName(self.tr("Results"))
         view.customContextMenuRequested.connect(self._menu)
         view.activated.connect(lambda _: self.open_chosen())
@@ -468,13 +453,6 @@ class HistoryPage(QWidget):
         self._buttons["details"] = details
         row.addWidget(details)
         return row
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Cards fill the width there is."""
-        resized = event.type() is QEvent.Type.Resize and watched is self.view.viewport()
-        if resized and self.delegate.fit(self.view.viewport().width()):
-            self.view.scheduleDelayedItemsLayout()
-        return super().eventFilter(watched, event)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Read when first seen; later changes come by themselves."""

@@ -251,6 +251,8 @@ class CompareView(QWidget):
             self._pill(painter, self.tr("Result"), panes[1], right=True)
         elif self._mode is Mode.DIFFERENCE and self._difference is not None:
             self._paint_plate(painter, self._difference, panes[0], dirty)
+            painter.setPen(QColor(colours.edge))
+            painter.drawRect(self._shown_rect(panes[0]).adjusted(-1, -1, 0, 0))
             self._pill(painter, self.tr("Difference"), panes[0], right=True)
         elif self._mode is Mode.SLIDER and self._before is not None:
             self._paint_slider(painter, panes[0], dirty)

@@ -483,6 +483,8 @@ class ResultPage(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """The page's actions are on while it is seen."""
         super().showEvent(event)
+        if self.focusWidget() is None:
+            self.view.setFocus()
         self._enable()
 
     def hideEvent(self, event: QHideEvent) -> None:
