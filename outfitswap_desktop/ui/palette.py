@@ -18,7 +18,18 @@ from PySide6.QtCore import (
     Qt,
     QTimer,
 )
-from PySide6.QtGui import QAction, QColor, QFont, QFontMetrics, QIcon, QKeyEvent, QKeySequence, QPainter, QPalette
+from PySide6.QtGui import (
+    QAction,
+    QColor,
+    QFont,
+    QFontMetrics,
+    QIcon,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+)
 from PySide6.QtWidgets import (
     QDialog,
     QFrame,
@@ -151,7 +162,8 @@ class Palette(QDialog):
     def __init__(
         self, actions: Actions, parent: QWidget | None = None, *, menus: Mapping[str, str] | None = None
     ) -> None:
-        super().__init__(parent, Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
+        # a dialog and no popup: input methods write only into windows that have the focus
+        super().__init__(parent, Qt.WindowType.Dialog | Qt.WindowType.FramelessWindowHint)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setObjectName("palette")
         self.setWindowTitle(self.tr("Commands"))
@@ -192,7 +204,20 @@ class Palette(QDialog):
         else:
             self.resize(640, 440)
         self.show()
+        self.activateWindow()
         self.line.setFocus(Qt.FocusReason.PopupFocusReason)
+
+    def event(self, event: QEvent) -> bool:
+        """Whoever goes elsewhere has left the palette."""
+        if event.type() == QEvent.Type.WindowDeactivate and self.isVisible():
+            QTimer.singleShot(0, self, self.reject)
+        return super().event(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """A thin edge around it, for it has no frame."""
+        painter = QPainter(self)
+        painter.setPen(QColor(theme.current().edge))
+        painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """The line keeps the focus; the keys that move in a list go to the list."""

@@ -1,8 +1,8 @@
 """The command palette finds every action by a few letters and runs it from the keyboard alone."""
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtWidgets import QApplication, QWidget
 
 from outfitswap_desktop.ui.actions import Actions, Spec
 from outfitswap_desktop.ui.matching import folded, score
@@ -115,6 +115,12 @@ def test_what_was_used_comes_first_the_next_time(qtbot, actions, ran):
             qtbot.keyClick(palette.line, Qt.Key.Key_Return)
     assert ran == ["edit.undo", "view.mode"]
     assert texts(Palette(actions, window))[:3] == ["Next view mode", "Undo", "Open photo…"]
+
+
+def test_it_closes_when_the_user_goes_elsewhere(qtbot, palette, ran):
+    with qtbot.waitSignal(palette.rejected):
+        QApplication.sendEvent(palette, QEvent(QEvent.Type.WindowDeactivate))
+    assert ran == []
 
 
 def test_it_is_painted(palette):
