@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from outfitswap_desktop.safety.prompt import apart, deny, forms, glyphs, policy, wordbook
+from outfitswap_desktop.safety.prompt import apart, deny, forms, glyphs, policy, vocabulary, wordbook
 from outfitswap_desktop.safety.prompt.lists import Key
 
 OPEN, WHOLE = Key("a", "a", False, False, True), Key("a", "a", True, True, True)
@@ -103,3 +103,13 @@ def test_a_term_is_long_enough_to_be_put_together(letters: str, long: bool) -> N
 ])  # fmt: skip
 def test_what_may_stand_for_a_letter(text: str, at: int, does: bool) -> None:
     assert forms._stands_for_letter(text, at, leet=glyphs.LEET) == does
+
+
+def test_words_that_begin_so_are_offered_and_garments_come_first() -> None:
+    found = vocabulary.beginning(" Sh ", limit=6)
+    assert len(found) == 6
+    assert all(word.startswith("sh") and not vocabulary.unknown(word) for word in found)
+    assert vocabulary.beginning("shirt", limit=3)[0] == "shirt"
+    assert vocabulary.beginning("sh", limit=2) == found[:2]
+    assert vocabulary.beginning("  ", limit=6) == ()
+    assert vocabulary.beginning("zzzz", limit=6) == ()
