@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from PySide6.QtCore import QRect, QRectF
-from PySide6.QtGui import QColor, QTransform
+from PySide6.QtGui import QColor, QPainter, QTransform
 
 
 class ViewMode(StrEnum):
@@ -42,14 +43,24 @@ class Look:
     exposed: tuple[QRect, ...] = ()
     to_scene: QTransform = field(default_factory=QTransform)
 
-    def exposed_photo(self, width: int, height: int) -> list[tuple[int, int, int, int]]:
-        """The exposed rectangles in photo pixels (x0, y0, x1, y1), a little wider, within a photo of that size."""
-        boxes = []
+    def exposed_photo(self, painter: QPainter, width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
+        """The exposed rectangles in photo pixels (x0, y0, x1, y1), a little wider, within a photo of that size.
+
+        The painter is clipped to each in turn, so that nothing see-through is drawn twice where the wider ones overlap.
+        """
         margin = 2 + round(2 / self.scale)
         for rect in self.exposed:
             seen = self.to_scene.mapRect(QRectF(rect))
             x0, y0 = max(int(seen.left()) - margin, 0), max(int(seen.top()) - margin, 0)
             x1, y1 = min(int(seen.right()) + margin + 1, width), min(int(seen.bottom()) + margin + 1, height)
-            if x0 < x1 and y0 < y1:
-                boxes.append((x0, y0, x1, y1))
-        return boxes
+            if x0 >= x1 or y0 >= y1:
+                continue
+            if len(self.exposed) == 1:
+                yield x0, y0, x1, y1
+                continue
+            painter.save()
+            painter.resetTransform()
+            painter.setClipRect(rect)
+            painter.setTransform(self.to_scene.inverted()[0])
+            yield x0, y0, x1, y1
+            painter.restore()

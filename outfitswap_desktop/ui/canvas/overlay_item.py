@@ -5,6 +5,8 @@ What a paint event exposes is coloured through a table of 256 colours; no colour
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QImage, QPainter, qRgba
@@ -25,17 +27,22 @@ EDGE_COLOURS = (0, 1, 2)
 
 def colour_table(look: Look) -> list[int]:
     """256 colours 0xAARRGGBB, one for each value of the mask."""
-    colour, veil = look.colour, look.veil
-    if look.mode is ViewMode.MASK:
+    return _table(look.mode, look.colour.rgb(), look.opacity, look.veil.rgb())
+
+
+@lru_cache(maxsize=8)
+def _table(mode: ViewMode, colour: int, opacity: float, veil: int) -> list[int]:
+    if mode is ViewMode.MASK:
         return [qRgba(value, value, value, 255) for value in range(256)]
-    if look.mode is ViewMode.ONION:
-        inked = [round((255 - value) * VEIL) for value in range(256)]
-        return [qRgba(veil.red(), veil.green(), veil.blue(), alpha) for alpha in inked]
-    if look.mode is ViewMode.OUTLINE:
-        lines = [qRgba(0, 0, 0, 0), qRgba(colour.red(), colour.green(), colour.blue(), 255), qRgba(0, 0, 0, 190)]
-        return lines + [0] * 253
-    inked = [round(value * look.opacity) for value in range(256)]
-    return [qRgba(colour.red(), colour.green(), colour.blue(), alpha) for alpha in inked]
+    if mode is ViewMode.ONION:
+        return [_with_alpha(veil, round((255 - value) * VEIL)) for value in range(256)]
+    if mode is ViewMode.OUTLINE:
+        return [0, _with_alpha(colour, 255), qRgba(0, 0, 0, 190)] + [0] * 253
+    return [_with_alpha(colour, round(value * opacity)) for value in range(256)]
+
+
+def _with_alpha(colour: int, alpha: int) -> int:
+    return (colour & 0xFFFFFF) | (alpha << 24)
 
 
 def coloured(values: Mask, table: list[int], *, opaque: bool = False) -> QImage:
@@ -101,7 +108,7 @@ class OverlayItem(QGraphicsItem):
         level = self._mips.level(number)
         table = colour_table(self._look)
         bounds = self._mips.bounds() if self._look.mode in {ViewMode.OVERLAY, ViewMode.OUTLINE} else None
-        for box in self._look.exposed_photo(self._size[1], self._size[0]):
+        for box in self._look.exposed_photo(painter, self._size[1], self._size[0]):
             seen = box if bounds is None else _common(box, bounds)
             if seen != EMPTY:
                 self._draw(painter, level, number=number, box=seen, table=table)

@@ -86,7 +86,7 @@ class PhotoItem(QGraphicsItem):
         smooth = scale < SEEN_PIXELS and not self._look.draft
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
         height, width = self._pixels.shape[:2]
-        for box in self._look.exposed_photo(width, height):
+        for box in self._look.exposed_photo(painter, width, height):
             self._draw(painter, box)
 
     def _draw(self, painter: QPainter, box: tuple[int, int, int, int]) -> None:

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QWidget
 
 from outfitswap_desktop.core.arrays import RGB
 from outfitswap_desktop.core.regions import Person
+from outfitswap_desktop.core.undo import EMPTY, around
 from outfitswap_desktop.ui.actions import Actions
 from outfitswap_desktop.ui.canvas.area_tools import BoxTool, ClickTool, LassoTool, PolygonTool, WandTool
 from outfitswap_desktop.ui.canvas.look import ViewMode
@@ -26,7 +27,7 @@ from outfitswap_desktop.ui.canvas.mask_model import MaskModel
 from outfitswap_desktop.ui.canvas.options import ToolOptions
 from outfitswap_desktop.ui.canvas.overlay_item import OverlayItem
 from outfitswap_desktop.ui.canvas.persons_item import Outline, PersonsItem
-from outfitswap_desktop.ui.canvas.protected_item import ProtectedItem, rings_of
+from outfitswap_desktop.ui.canvas.protected_item import ProtectedItem
 from outfitswap_desktop.ui.canvas.tools import BrushTool, EraserTool, PanTool, Pen, Tool, draw_ring, ring
 from outfitswap_desktop.ui.canvas.zoom_view import ZoomView
 
@@ -329,17 +330,11 @@ class CanvasView(ZoomView):
             self._overlay.changed(self._model.shown, box)
 
     def _protected_changed(self) -> None:
-        model = self._model
-        areas = [] if model is None else list(model.protected.values())
-
-        def drawn(rings: list[list[list[tuple[float, float]]]]) -> None:
-            if self._model is model:
-                self._protected.set_rings(rings)
-                self._show_protected()
-
-        self._protected.set_rings([])
-        if areas:
-            self._background.run(lambda: rings_of(areas), drawn)
+        box = EMPTY
+        for area in () if self._model is None else self._model.protected.values():
+            box = around(box, area.box)
+        self._protected.set_keep(None if self._model is None else self._model.keep, box)
+        self._show_protected()
 
     def _show_protected(self) -> None:
         near = self._always_protected or (self._tool.name != "pan" and self._near_protected())
@@ -351,7 +346,8 @@ class CanvasView(ZoomView):
         if keep is None or self._cursor_at is None:
             return False
         at = self.to_photo(self._cursor_at)
-        reach = NEAR / self.photo_scale + (self._options.size / 2 if self._tool.round_cursor else 0.0)
+        near = 2 * NEAR if self._protected.isVisible() else NEAR  # else they flicker along the border
+        reach = near / self.photo_scale + (self._options.size / 2 if self._tool.round_cursor else 0.0)
         x0, y0 = max(int(at.x() - reach), 0), max(int(at.y() - reach), 0)
         x1, y1 = int(at.x() + reach) + 1, int(at.y() + reach) + 1
         if x1 <= 0 or y1 <= 0:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QImage
 
 from outfitswap_desktop.core.regions import Person
@@ -96,6 +96,23 @@ def test_outline_draws_the_edge_alone(plain, model, photo):
     assert any(abs(c.red() - 255) < 8 and abs(c.green() - 61) < 8 for c in row)
 
 
+def on_screen(view):
+    """What was really drawn on the window, piece by piece; `grab` would draw it anew."""
+    image = view.screen().grabWindow(view.winId()).toImage().convertToFormat(QImage.Format.Format_RGB32)
+    pixels = np.frombuffer(image.constBits(), np.uint8, image.sizeInBytes()).reshape(image.height(), image.width(), 4)
+    return pixels[..., :3].astype(int)
+
+
+def assert_as_drawn_anew(view, qtbot):
+    """The screen, updated by rectangles so far, is what a repaint of everything gives."""
+    partly = on_screen(view)
+    assert partly.std() > 5
+    view.viewport().update()
+    qtbot.wait(50)
+    off = np.abs(on_screen(view) - partly).max(axis=2)
+    assert (off > 2).mean() < 1e-4, np.argwhere(off > 2)[:5]
+
+
 @pytest.mark.parametrize("zoom", [0.3, 0.5, 0.8, 1.0, 2.0, 5.0])
 def test_a_stroke_draws_only_its_surroundings_and_leaves_no_seam(view, model, hand, zoom, qtbot):
     """After painting by dirty rectangles the screen is what a whole repaint gives."""
@@ -109,10 +126,7 @@ def test_a_stroke_draws_only_its_surroundings_and_leaves_no_seam(view, model, ha
     view.set_tool("pan")
     view._follow(None)
     qtbot.wait(50)
-    partly = view.viewport().grab().toImage()
-    view.viewport().update()
-    qtbot.wait(50)
-    assert view.viewport().grab().toImage() == partly
+    assert_as_drawn_anew(view, qtbot)
 
 
 def test_a_dab_repaints_a_small_rectangle(view, model, hand, qtbot):
@@ -231,3 +245,35 @@ def test_a_large_photo_is_there_at_once_and_fine_a_moment_later(view, qtbot):
         for image in (coarse, fine):
             colour = image.pixelColor(at)
             assert np.abs(np.array(colour.getRgb()[:3]) - wanted).max() <= 12
+
+
+@pytest.mark.parametrize("zoom", [0.4, 1.0, 1.7, 6.0])
+@pytest.mark.parametrize("mode", [ViewMode.OVERLAY, ViewMode.OUTLINE])
+def test_panning_draws_only_what_comes_into_view_and_leaves_no_seam(view, zoom, mode, qtbot):
+    view.set_always_protected(True)
+    view.set_mode(mode)
+    view.set_tool("pan")
+    view.zoom_to(zoom)
+    view._draw_finely()
+    qtbot.wait(30)
+    for way in ((13, 7), (-40, 22), (3, -31)):
+        view.pan_by(QPoint(*way))
+        qtbot.wait(15)
+    assert_as_drawn_anew(view, qtbot)
+
+
+def test_hatching_keeps_its_distance_at_any_zoom(view, model, qtbot):
+    model.clear()
+    view.set_always_protected(True)
+    view.set_tool("pan")
+    counts = []
+    for zoom in (2.0, 8.0):
+        view.zoom_to(zoom)
+        view.centerOn(150, 70)
+        view._draw_finely()
+        image = view.viewport().grab().toImage()
+        middle = view.viewport().rect().center()
+        row = [image.pixelColor(middle.x() + x, middle.y()).lightness() for x in range(-45, 45)]
+        bright = np.array(row) > np.median(row) + 25
+        counts.append(int(np.count_nonzero(bright[1:] & ~bright[:-1])))
+    assert all(abs(count - 10) <= 1 for count in counts), counts
