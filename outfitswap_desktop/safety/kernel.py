@@ -150,8 +150,7 @@ class SafetyKernel:
         """The same to save another copy: judged again, marked as the same result. `label` writes "AI edited" into a corner."""
         taken = again.take(file, sha256, label=label, ledger=self._ledger)
         photo, pixels = taken.photo, immutable(taken.photo.pixels)
-        nothing = np.zeros(pixels.shape[:2], np.uint8)
-        verdicts = self._judge(Judged(pixels, nothing, plan=None, icc=photo.icc), None, None)
+        verdicts = self._judge_alone(pixels, photo.icc)
         return self._seal(pixels, "result", verdicts, Metadata(photo.icc, photo.exif, photo.xmp), taken.origin)
 
     def _open(self, source: SourceBytes) -> CheckedSource:
@@ -326,9 +325,8 @@ class SafetyKernel:
         painted = photo.pixels.copy()
         inside = mask > 0
         painted[inside] = photo.pixels[inside] // 2 + np.array(TINT, np.uint8) // 2
-        nothing = np.zeros(photo.pixels.shape[:2], np.uint8)
         pixels = immutable(painted)
-        verdicts = self._judge(Judged(pixels, nothing, plan=None, icc=photo.icc), None, cancel)
+        verdicts = self._judge_alone(pixels, photo.icc, cancel)
         return self._seal(pixels, "overlay", verdicts, Metadata(photo.icc, photo.exif, photo.xmp))
 
     def contact_sheet(self, rows: Sequence[Sequence[Cell]], *, title: str = "", side: int = 320) -> ReleasedImage:
@@ -424,10 +422,7 @@ class SafetyKernel:
         try:
             said = self._judged_views.get(image)
             if said is None:
-                nothing = np.zeros(image.pixels.shape[:2], np.uint8)
-                pixels = immutable(image.pixels)
-                said = self._judge(Judged(pixels, nothing, plan=None, icc=image.icc), None, None)
-                self._judged_views[image] = said
+                said = self._judged_views[image] = self._judge_alone(immutable(image.pixels), image.icc)
         except GateRefused:
             return sheet.Shown(None, None, f"{cell.caption} (not shown: a check refused it)".strip())
         verdicts.append(said)
@@ -456,6 +451,10 @@ class SafetyKernel:
     def _expect_request(self, request: CheckedRequest) -> None:
         if not isinstance(request, CheckedRequest) or request not in self._made:
             raise TypeError("a request that this kernel has checked is needed here")
+
+    def _judge_alone(self, pixels: RGB, icc: bytes | None, cancel: CancelToken | None = None) -> tuple[Verdict, ...]:
+        nothing = np.zeros(pixels.shape[:2], np.uint8)
+        return self._judge(Judged(pixels, nothing, plan=None, icc=icc), None, cancel)
 
     def _judge(self, judged: Judged, report: Report | None, cancel: CancelToken | None) -> tuple[Verdict, ...]:
         total = len(gates.OUTPUT_GATES) + len(self._extra_output)
