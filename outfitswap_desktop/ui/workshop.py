@@ -55,6 +55,7 @@ class Workshop(QObject):
         self._built: dict[str, QWidget] = {}
         self._offered: Project | None = None
         self._closed = False
+        self._busy_hands = False
         self._after_opening: list[Callable[[], object]] = []
         self._connect()
         window.add_page("edit", self.editor)
@@ -227,6 +228,11 @@ class Workshop(QObject):
             return
         self.runs.order(self.editor.outfit.prompt)
         self.editor.outfit.next_seed()
+        self._busy_hands = False
+
+    def _hands_on(self) -> None:
+        """The user goes on working: a result that comes meanwhile does not take the page away."""
+        self._busy_hands = True
 
     def cancel(self) -> None:
         """Cancel the running job; while something is drawn, Esc goes to the canvas."""
@@ -259,8 +265,11 @@ class Workshop(QObject):
             self.editor.run.job_over(well=True)
             if ours:
                 self.result.show_done(end.answer, photo=self.session.photo, prompt=self.runs.prompt_of(job))
-                self.window.go("result")
             sentence = self.tr("The result is saved: {name}").format(name=Path(end.answer.picture.output).name)
+            if ours and not self._busy_hands:
+                self.window.go("result")
+            elif ours:
+                sentence += " " + self.tr("Ctrl+2 shows it.")
             self.window.say(sentence)
             self.attention.over(self.tr("The new outfit is ready"), sentence, wanted=self.settings.values.notify)
         else:
@@ -372,6 +381,7 @@ class Workshop(QObject):
     def _connect(self) -> None:
         session, editor, runs, window = self.session, self.editor, self.runs, self.window
         session.changed.connect(self.autosave.changed)
+        session.changed.connect(self._hands_on)
         session.opened.connect(self._photo_opened)
         session.refused.connect(self._photo_refused)
         session.notice.connect(window.say)
