@@ -48,7 +48,8 @@ def look(photo: Path | None, *, garment: Path | None = None, mask: Path | None =
 def compare(receipt: Mapping[str, Any], found: Found, machine: Machine, *, say: Say = str) -> Reproduction:
     """Compare a receipt with what is there now. `say` translates a sentence before its names are filled in.
 
-    A drawn mask (`request.mask_sha256`) must be the very file; without it the final mask beside the result is near it.
+    A mask drawn into a file (`request.mask_sha256`) must be that very file; one that was drawn in the window is not kept, and
+    the final mask beside the result is only near it.
     """
     if receipt.get("schema") != SCHEMA or not isinstance(receipt.get("made"), Mapping):
         return Reproduction("impossible", (say("The receipt is of another version of the program, or damaged."),))
@@ -89,8 +90,11 @@ def _engine(receipt: Mapping[str, Any], machine: Machine, say: Say) -> list[str]
 
 
 def _mask(receipt: Mapping[str, Any], found: Found, say: Say) -> list[str]:
+    from outfitswap_desktop.core.pipeline import HAND_DRAWN  # brings OpenCV along
+
     drawn = _part(receipt, "request").get("mask_sha256")
-    if drawn is None or found.mask == drawn:
+    by_hand = drawn is not None or _part(receipt, "made").get("segmenter") == HAND_DRAWN
+    if not by_hand or (drawn is not None and found.mask == drawn):
         return []
     return [say("The mask was drawn by hand and is not there any more; the result's own mask takes its place.")]
 

@@ -5,6 +5,7 @@ import hashlib
 
 import pytest
 
+from outfitswap_desktop.core.pipeline import HAND_DRAWN
 from outfitswap_desktop.core.receipt import versions
 from outfitswap_desktop.ui.history.reproduce import Found, Machine, compare, look
 from tests.ui.history.entries import receipt
@@ -38,6 +39,7 @@ def test_everything_there_is_identical():
         (changed(garment={"name": "coat.jpg", "sha256": "1" * 64}), Found("f" * 64, "2" * 64), HERE, "impossible", "changed"),
         (changed(request__mask_sha256="3" * 64), THERE, HERE, "near", "drawn"),
         (changed(request__mask_sha256="3" * 64), Found("f" * 64, None, "4" * 64), HERE, "near", "drawn"),
+        (changed(made__segmenter=HAND_DRAWN), THERE, HERE, "near", "drawn"),
         (changed(versions__numpy="1.0.0"), THERE, HERE, "near", "numpy 1.0.0"),
         (changed(versions__outfitswap="0.0.1"), THERE, HERE, "near", "this program"),
         (changed(versions={}), THERE, HERE, "near", "versions"),
