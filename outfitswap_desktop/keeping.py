@@ -14,6 +14,7 @@ from outfitswap_desktop.safety.api import archive_place, erase_records, list_rec
 from outfitswap_desktop.store.entry import Entry
 from outfitswap_desktop.store.export import write_archive
 from outfitswap_desktop.store.history import History
+from outfitswap_desktop.store.queue import Queue
 from outfitswap_desktop.store.selection import Filter
 
 MOST_LISTED: Final = 20
@@ -72,7 +73,8 @@ def plan_erasure(history: History, *, entries: tuple[int, ...] | None, files: bo
     )
     lines += list(records)
     if entries is None:
-        lines.append("the program's log")
+        lines.append("the queue, but for a job that runs")
+        lines.append("the program's logs")
     lines.append(
         "Not within reach: backups, thumbnails of the system, copies you made, and what an SSD keeps to itself."
     )
@@ -109,9 +111,20 @@ def erase(history: History, planned: Erasure, *, typed: str) -> dict[str, Any]:
     }
     if planned.ids is None:
         receipt["log"] = _remove(paths.log_file())
+        for log in paths.data_dir().glob("engine.log*"):
+            receipt["log"] += _remove(log)
+        receipt["queue"] = _erase_queue()
         receipt["results_folder"] = _empty_results() if planned.files else 0
         receipt |= erase_records(paths.data_dir(), everything=planned.everything)
     return receipt
+
+
+def _erase_queue() -> int:
+    """Erase the jobs of the queue, if there is one; a running one is the window's to cancel."""
+    if not paths.queue_file().is_file():
+        return 0
+    with Queue(paths.queue_file()) as queue:
+        return queue.erase()
 
 
 def _remove(path: Path) -> int:

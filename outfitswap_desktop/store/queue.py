@@ -30,6 +30,7 @@ from outfitswap_desktop.core.job import SwapRequest
 from outfitswap_desktop.errors import UsageProblem
 from outfitswap_desktop.store.database import explained, immediate, open_database
 from outfitswap_desktop.store.entry import Entry, read_moment, stored_path, stored_text
+from outfitswap_desktop.store.erasing import delete_rows, forget
 from outfitswap_desktop.store.owner import Owner, is_alive, this_process
 from outfitswap_desktop.store.queue_rows import QUEUE, pack_mask, read_request, request_text, unpack_mask
 
@@ -319,6 +320,16 @@ class Queue:
                 "(SELECT id FROM jobs WHERE state NOT IN ('queued', 'running') ORDER BY place DESC LIMIT ?)",
                 (batch, batch, keep),
             ).rowcount
+
+    def erase(self) -> int:
+        """Take every job that does not run out for good, with what SQLite would keep of it; returns how many there were.
+
+        Raises NotAvailable ("history_busy") when another program is writing.
+        """
+        with explained(self.path):
+            erased = delete_rows(self._db.conn, "jobs", None, keep="state = 'running'")
+            forget(self._db.conn)
+        return erased
 
     # After a crash
 

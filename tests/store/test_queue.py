@@ -341,6 +341,19 @@ def test_nothing_of_a_pasted_photo_is_left_in_the_file_once_it_is_done(tmp_path)
     assert all(secret not in file.read_bytes() for file in tmp_path.iterdir())
 
 
+def test_erasing_leaves_nothing_of_prompts_and_paths_but_of_a_running_job(tmp_path):
+    with Queue(tmp_path / "queue.db") as queue:
+        running = queue.add(new(1))
+        queue.add_all([NewJob(request(prompt="tangerine houndstooth"), title="Anna") for _ in range(20)])
+        assert queue.claim("cpu").id == running
+        assert queue.erase() == 20
+        assert [job.id for job in queue.jobs()] == [running]
+        kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"houndstooth" not in kept
+    assert b"Anna" not in kept
+    assert b"linen 1" in kept
+
+
 # The device
 
 
