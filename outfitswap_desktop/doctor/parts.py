@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from outfitswap_desktop import paths
-from outfitswap_desktop.doctor.processes import PROBE_SECONDS, package_folder, run_python, version_of
+from outfitswap_desktop.doctor.processes import PROBE_SECONDS, package_folder, try_import, version_of
 from outfitswap_desktop.doctor.report import REINSTALL, Row
 from outfitswap_desktop.errors import KnownError
 
@@ -57,7 +57,7 @@ def mediapipe_row() -> Row:
         return Row(
             name, "missing", f"{version}, without {len(lost)} of its networks ({lost[0]})", f"{without} {REINSTALL}"
         )
-    loaded = run_python("import mediapipe", seconds=PROBE_SECONDS)
+    loaded = try_import("mediapipe", seconds=PROBE_SECONDS)
     if loaded.timed_out:
         advice = "The machine is slow or busy; it may load all the same."
         return Row(name, "warn", f"{version}, all networks there; not loaded within {PROBE_SECONDS:.0f} s", advice)

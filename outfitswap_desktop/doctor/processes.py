@@ -12,6 +12,8 @@ from pathlib import Path
 
 PROBE_SECONDS = 10.0
 """How long a child process may take, for example to load torch or MediaPipe, before the answer goes on without it."""
+TRY_IMPORT = "--try-import"
+"""First argument of a frozen program that is to import the module named next, and to end (installers/frozen.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,13 @@ def run(command: Sequence[str], *, seconds: float) -> Answer:
     said = [line.strip() for line in (done.stderr.strip() or done.stdout.strip()).splitlines()]
     last = said[-1] if said else f"exit code {done.returncode}"
     return Answer(done.returncode == 0, done.stdout, last[:200])
+
+
+def try_import(module: str, *, seconds: float) -> Answer:
+    """Import `module` in a fresh process of the same program and say how that went; works in a frozen program too."""
+    if getattr(sys, "frozen", False):
+        return run([sys.executable, TRY_IMPORT, module], seconds=seconds)
+    return run_python(f"import {module}", seconds=seconds)
 
 
 def run_python(code: str, *, seconds: float) -> Answer:
