@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QIcon, QKeySequence
+
+_CJK_MNEMONIC: Final = re.compile(r"\s*\(&\w\)")
+
+
+def plain(text: str) -> str:
+    """The text without its mnemonic: "&Open" and "打开(&O)" lose it, "Cut && paste" keeps its sign."""
+    return _CJK_MNEMONIC.sub("", text).replace("&&", "\0").replace("&", "").replace("\0", "&")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +51,12 @@ class Actions(QObject):
             raise ValueError(f"{spec.name} wants shortcuts that are taken: {', '.join(sorted(taken))}")
         action = QAction(spec.text, self)
         action.setObjectName(spec.name)
+        action.setIconText(plain(spec.text).rstrip("…"))
         action.setCheckable(spec.checkable)
         action.setShortcuts([QKeySequence(key) for key in spec.keys])
         action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
         shown = f" ({action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)})" if spec.keys else ""
-        action.setToolTip((spec.tip or spec.text.replace("&", "")) + shown)
+        action.setToolTip((spec.tip or plain(spec.text)) + shown)
         action.setStatusTip(spec.tip)
         if icon is not None:
             action.setIcon(icon)

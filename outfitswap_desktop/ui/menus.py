@@ -7,7 +7,7 @@ from typing import Final
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QMenu, QMenuBar
 
-from outfitswap_desktop.ui.actions import Actions
+from outfitswap_desktop.ui.actions import Actions, plain
 
 MENUS: Final = ("file", "edit", "mask", "view", "outfit", "job", "result", "history", "help")
 """In their order. An action of another menu is a mistake (kept by a test)."""
@@ -31,7 +31,7 @@ def menu_title(name: str) -> str:
 
 def titles() -> dict[str, str]:
     """The menus' titles without mnemonics, by name: for the command palette and the help."""
-    return {name: menu_title(name).replace("&", "") for name in MENUS}
+    return {name: plain(menu_title(name)) for name in MENUS}
 
 
 def fill(bar: QMenuBar, actions: Actions) -> dict[str, QMenu]:

@@ -43,7 +43,7 @@ from PySide6.QtWidgets import (
 )
 
 from outfitswap_desktop.ui import theme
-from outfitswap_desktop.ui.actions import Actions
+from outfitswap_desktop.ui.actions import Actions, plain
 from outfitswap_desktop.ui.matching import score
 from outfitswap_desktop.ui.menus import titles
 
@@ -124,7 +124,7 @@ class Commands(QAbstractListModel):
 
     def _row(self, action: QAction) -> Row:
         menu = self._actions.spec(action.objectName()).menu
-        text = action.text().replace("&&", "\0").replace("&", "").replace("\0", "&")
+        text = plain(action.text())
         if action.isCheckable() and action.isChecked():
             text = self.tr("{action} (on)").format(action=text)
         reason = ""

@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QApplication, QWidget
 
-from outfitswap_desktop.ui.actions import Actions, Spec
+from outfitswap_desktop.ui.actions import Actions, Spec, plain
 from outfitswap_desktop.ui.matching import folded, score
 from outfitswap_desktop.ui.palette import REASON, Palette
 
@@ -60,6 +60,19 @@ def test_all_actions_without_their_mnemonics_those_that_cannot_be_done_last(pale
     first = palette.commands.row(palette.commands.index(0))
     assert (first.reason, first.menu, first.keys) == ("", "Datei", "Ctrl+O")
     assert palette.commands.index(6).data(Qt.ItemDataRole.AccessibleTextRole).endswith("there is no result yet")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("&Open…", "Open…"),
+        ("Cut && paste", "Cut & paste"),
+        ("打开照片(&O)…", "打开照片…"),
+        ("写真を開く (&O)", "写真を開く"),
+    ],
+)
+def test_mnemonics_are_taken_out_in_every_script(text, shown):
+    assert plain(text) == shown
 
 
 def test_typed_letters_choose_and_enter_runs(qtbot, palette, ran):

@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
 )
 
 from outfitswap_desktop.ui import icons
-from outfitswap_desktop.ui.actions import Actions
+from outfitswap_desktop.ui.actions import Actions, plain
 from outfitswap_desktop.ui.menus import titles
 from outfitswap_desktop.ui.pages.parts import PageDialog, bulleted, column, label, scrolled
 
@@ -49,7 +49,7 @@ def keys_of(actions: Actions, menus: Mapping[str, str]) -> list[Key]:
         keys = [key.toString(QKeySequence.SequenceFormat.NativeText) for key in action.shortcuts()]
         if keys:
             menu = actions.spec(action.objectName()).menu
-            text = action.text().replace("&&", "\0").replace("&", "").replace("\0", "&")
+            text = plain(action.text())
             found.append(Key(menus.get(menu, menu.capitalize()), text, "   ".join(keys)))
     return found
 
