@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ _PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 
 def main() -> None:
     """Open the window or run the command line; never returns."""
+    multiprocessing.freeze_support()  # a child of a frozen program begins here too
     arguments = sys.argv[1:]
     if not arguments:
         _window(None)

@@ -4,35 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wanted:
+    then: Callable[[Any], object]
+    key: str
 
 
 class Background(QObject):
     """`run` calls in order; `close` ends the thread. A fault in a piece of work is raised where its answer would have come."""
 
-    _ended = Signal(object, object)
+    _ended = Signal(int, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="background")
-        self._waiting = 0
+        self._wanted: dict[int, _Wanted] = {}
+        self._last = 0
         self._open = True
-        self._ended.connect(self._deliver)
+        self._ended.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
 
     @property
     def busy(self) -> bool:
-        return self._waiting > 0
+        """Whether an answer is still waited for."""
+        return bool(self._wanted)
 
-    def run(self, work: Callable[[], Answer], then: Callable[[Answer], object]) -> None:
-        """Call `work` on the thread and `then` with its answer on this object's thread. `work` must not touch Qt's widgets."""
+    def run(self, work: Callable[[], Answer], then: Callable[[Answer], object], *, key: str = "") -> None:
+        """Call `work` on the thread and `then` with its answer on this object's thread. `work` must not touch Qt's widgets.
+
+        A newer piece with the same non-empty `key` takes the place of an older one, whose answer is dropped.
+        """
         if not self._open:
             return
-        self._waiting += 1
-        self._threads.submit(work).add_done_callback(lambda future: self._hand_over(future, then))
+        self.forget(key)
+        self._last += 1
+        number = self._last
+        self._wanted[number] = _Wanted(then, key)
+        self._threads.submit(self._unless_forgotten, number, work).add_done_callback(
+            lambda future: self._hand_over(number, future)
+        )
+
+    def forget(self, key: str) -> None:
+        """Drop what was asked under `key`; what has not begun is not done."""
+        if key:
+            self._wanted = {number: wanted for number, wanted in self._wanted.items() if wanted.key != key}
 
     def close(self, last: Callable[[], object] | None = None) -> None:
         """Drop the rest and end the thread; with `last`, do what waits first, then that. Nothing is delivered any more."""
@@ -42,12 +64,16 @@ class Background(QObject):
         if last is not None:
             self._threads.submit(last)
         self._threads.shutdown(wait=True, cancel_futures=last is None)
+        self._wanted = {}
 
-    def _hand_over(self, future: Future[Any], then: Callable[[Any], object]) -> None:
+    def _unless_forgotten(self, number: int, work: Callable[[], Answer]) -> Answer | None:
+        return work() if number in self._wanted else None
+
+    def _hand_over(self, number: int, future: Future[Any]) -> None:
         if self._open:
-            self._ended.emit(future, then)
+            self._ended.emit(number, future)
 
-    def _deliver(self, future: Future[Any], then: Callable[[Any], object]) -> None:
-        self._waiting -= 1
-        if self._open and not future.cancelled():
-            then(future.result())
+    def _deliver(self, number: int, future: Future[Any]) -> None:
+        wanted = self._wanted.pop(number, None)
+        if wanted is not None and self._open and not future.cancelled():
+            wanted.then(future.result())

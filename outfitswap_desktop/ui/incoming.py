@@ -37,7 +37,7 @@ class Pasting(QObject):
     def take(self, picture: object) -> None:
         """Pack a QImage; anything else is nothing."""
         if isinstance(picture, QImage) and not picture.isNull():
-            self._threads.submit(_packed, QImage(picture)).add_done_callback(self._hand_over)
+            self._threads.submit(packed, QImage(picture)).add_done_callback(self._hand_over)
 
     def close(self) -> None:
         """End the thread."""
@@ -48,7 +48,8 @@ class Pasting(QObject):
             self.ready.emit(packed.result())
 
 
-def _packed(picture: QImage) -> bytes:
+def packed(picture: QImage) -> bytes:
+    """A picture as a PNG file in memory, without loss."""
     content = QByteArray()
     buffer = QBuffer(content)
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)

@@ -107,6 +107,7 @@ class Session(QObject):
         """Nothing is open any more."""
         if self.mask is not None:
             self.mask.close()
+            self.mask.deleteLater()
         self.source, self.photo, self.garments, self.zone, self.person, self.mask = None, None, None, None, None, None
         self.consent, self.adult_attested = None, False
         self.changed.emit()
@@ -118,8 +119,7 @@ class Session(QObject):
     def _show(
         self, source: Path | bytes, name: str, photo: PhotoOpened, *, consent: str | None, adult_attested: bool
     ) -> None:
-        if self.mask is not None:
-            self.mask.close()
+        former = self.mask
         height, width = photo.pixels.shape[:2]
         self.source, self.name, self.photo = source, name, photo
         self.garments, self.zone, self.person = None, None, None
@@ -127,6 +127,9 @@ class Session(QObject):
         self.mask = MaskModel(height, width, self)
         self.mask.stepped.connect(self.changed)
         self.opened.emit(photo)
+        if former is not None:  # nobody shows it any more
+            former.close()
+            former.deleteLater()
         for sentence in photo.notes:
             self.notice.emit(sentence)
         self.changed.emit()
@@ -199,8 +202,7 @@ class Session(QObject):
             self.refining.emit(False)
             self.notice.emit(problem.sentence)
 
-        current = model.effective()
-        self._desk.ask(RefineMask(self.source, box, points, current), answered, failed, key="refine")
+        self._desk.ask(RefineMask(self.source, box, points, model.painted.copy()), answered, failed, key="refine")
 
     def import_mask(self, path: Path) -> None:
         """Take a mask from a file of the photo's size."""

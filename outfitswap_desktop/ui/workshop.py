@@ -93,7 +93,7 @@ class Workshop(QObject):
         self.attention.close()
         self.background.close()
         for page in self._built.values():
-            page.close()
+            getattr(page, "close_down", page.close)()
         self.editor.shut_down()
         self.session.shut_down()
 

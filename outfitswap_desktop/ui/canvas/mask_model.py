@@ -19,8 +19,8 @@ from outfitswap_desktop.core.regions import Box
 from outfitswap_desktop.core.strokes import Brush, MaskCanvas
 from outfitswap_desktop.core.undo import EMPTY, UndoPatch, around
 from outfitswap_desktop.errors import InputRefused, UsageProblem
+from outfitswap_desktop.ui.background import Background
 from outfitswap_desktop.ui.canvas.areas import Area, free_of
-from outfitswap_desktop.ui.canvas.background import Background
 from outfitswap_desktop.ui.canvas.change import Change, Facts, Saved, read, written
 
 

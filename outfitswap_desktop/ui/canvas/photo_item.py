@@ -9,7 +9,7 @@ from PySide6.QtGui import QImage, QPainter
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from outfitswap_desktop.core.arrays import RGB
-from outfitswap_desktop.ui.canvas.background import Background
+from outfitswap_desktop.ui.background import Background
 from outfitswap_desktop.ui.canvas.look import Look, ViewMode
 from outfitswap_desktop.ui.canvas.mips import halved, level_for, levels_of
 

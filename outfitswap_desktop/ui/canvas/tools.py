@@ -9,7 +9,7 @@ from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QCursor, QPainter, QPen, QRegion
 
 from outfitswap_desktop.core.arrays import RGB
-from outfitswap_desktop.ui.canvas.background import Background
+from outfitswap_desktop.ui.background import Background
 from outfitswap_desktop.ui.canvas.mask_model import MaskModel
 from outfitswap_desktop.ui.canvas.options import ToolOptions
 

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import QFrame, QGestureEvent, QGraphicsScene, QGraphicsVi
 
 from outfitswap_desktop.core.arrays import RGB
 from outfitswap_desktop.ui import theme
-from outfitswap_desktop.ui.canvas.background import Background
+from outfitswap_desktop.ui.background import Background
 from outfitswap_desktop.ui.canvas.look import Look
 from outfitswap_desktop.ui.canvas.photo_item import PhotoItem
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QBuffer, QIODevice, QMimeData, QRectF, Qt, Signal
+from PySide6.QtCore import QMimeData, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QDragEnterEvent,
@@ -21,6 +21,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from outfitswap_desktop.ui import theme
+from outfitswap_desktop.ui.incoming import packed
 from outfitswap_desktop.ui.pages.parts import IconLabel, button, column, label, scrolled
 from outfitswap_desktop.ui.pages.recent import Recent, RecentGrid, RecentPhotos
 
@@ -42,10 +43,7 @@ def dropped_pixels(mime: QMimeData) -> bytes:
     image = mime.imageData()
     if not isinstance(image, QImage) or image.isNull():
         return b""
-    buffer = QBuffer()
-    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    image.save(buffer, "PNG")  # type: ignore[call-overload,unused-ignore]  # the stub wants bytes, which Qt then refuses
-    return bytes(buffer.data().data())
+    return packed(image)
 
 
 class DropZone(QFrame):

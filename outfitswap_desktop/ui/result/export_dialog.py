@@ -28,7 +28,7 @@ from PySide6.QtWidgets import (
 
 from outfitswap_desktop.core.arrays import RGB
 from outfitswap_desktop.engine.messages import ExportResult, ResultPicture
-from outfitswap_desktop.ui.result.background import Background
+from outfitswap_desktop.ui.background import Background
 
 FORMATS: Final = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
 _TILE: Final = 256
@@ -232,7 +232,7 @@ class ExportDialog(QDialog):
 
     def _estimate(self) -> None:
         pixels, suffix, quality = self._picture.pixels, FORMATS[self.format], self._quality.value()
-        self._background.start(lambda: estimate(pixels, suffix, quality), self._show_size, key="size")
+        self._background.run(lambda: estimate(pixels, suffix, quality), self._show_size, key="size")
 
     def _show_size(self, size: int) -> None:
         shown = self.locale().formattedDataSize(size, 1)

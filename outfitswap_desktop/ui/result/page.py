@@ -25,10 +25,10 @@ from outfitswap_desktop.store.entry import Entry
 from outfitswap_desktop.store.history import History
 from outfitswap_desktop.ui import icons
 from outfitswap_desktop.ui.actions import Actions, Spec
+from outfitswap_desktop.ui.background import Background
 from outfitswap_desktop.ui.history.shelf import LATER, Shelf
 from outfitswap_desktop.ui.result import handing_out, proof
 from outfitswap_desktop.ui.result.asks import Asks
-from outfitswap_desktop.ui.result.background import Background
 from outfitswap_desktop.ui.result.bars import FootBar, HeadBar
 from outfitswap_desktop.ui.result.compare_view import CompareView, Mode
 from outfitswap_desktop.ui.result.difference import Counts, count, draw
@@ -104,7 +104,7 @@ class ResultPage(QWidget):
     @property
     def is_busy(self) -> bool:
         """Whether pictures are still being prepared or compared."""
-        return not self._background.is_idle
+        return self._background.busy
 
     def show_done(
         self, done: SwapDone, *, photo: PhotoOpened | None = None, mask: Mask | None = None, prompt: str = ""
@@ -151,7 +151,7 @@ class ResultPage(QWidget):
         if photo is None:
             self.view.set_photo(None)
         else:
-            self._background.start(lambda: Plate.of_photo(photo), self.view.set_photo, key="photo")
+            self._background.run(lambda: Plate.of_photo(photo), self.view.set_photo, key="photo")
         self._compare()
         self._enable()
 
@@ -207,7 +207,7 @@ class ResultPage(QWidget):
         self._recorded = about.get("outside_mask_changed_pixels")
         self.head.set_texts(prompt or picture.output.stem, self._facts(about), tip=str(picture.output))
         self._stack.setCurrentIndex(1)
-        self._background.start(lambda: Plate.of_result(picture), self._take_plate, key="result")
+        self._background.run(lambda: Plate.of_result(picture), self._take_plate, key="result")
         if photo is not None or self._photo is not None:
             self.set_photo(photo)
         else:
@@ -247,7 +247,7 @@ class ResultPage(QWidget):
             return
         self._proof.setText(self.tr("Comparing every pixel with the photo…"))
         self._proof.setProperty("role", "hint")
-        self._background.start(
+        self._background.run(
             lambda: count(photo.pixels, picture.pixels, mask),
             lambda counts: self._tell(counts, picture),
             key="count",
@@ -272,7 +272,7 @@ class ResultPage(QWidget):
             found = draw(photo.pixels, picture.pixels, mask)
             return Plate.of_difference(found) if found is not None else None
 
-        self._background.start(work, self.view.set_difference, key="difference")
+        self._background.run(work, self.view.set_difference, key="difference")
 
     def set_mode(self, mode: Mode) -> None:
         """Show photo and result that way; what needs the photo needs it to be there."""
