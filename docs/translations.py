@@ -10,6 +10,7 @@ import ast
 import json
 import string
 import sys
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,8 +24,11 @@ QT_TEXTS = (
     *("Ctrl", "Shift", "Look in:", "Files of type:"),
 )
 """Buttons and menus that Qt's own dialogs and text fields bring along."""
-FROM_ELSEWHERE = ("Terms", "Reproduction")
-"""Contexts whose texts are no literals of the call: the terms' summary, read from its file, and what a bare say() is given."""
+FROM_ELSEWHERE = ("Terms", "Reproduction", "Preset")
+"""Contexts whose texts are no literals of the call: the terms' summary and the presets' names, read from their files, and
+
+what a bare say() is given.
+"""
 
 
 @dataclass
@@ -45,6 +49,10 @@ def extract(root: Path = ROOT) -> Found:
     if summary.is_file():
         for line in summary.read_text(encoding="utf-8").splitlines():
             found.texts.setdefault(line.strip(" -"), []).append("resources/texts/first-run.txt")
+    presets = root / "resources" / "presets" / "presets.toml"
+    if presets.is_file():
+        for preset in tomllib.loads(presets.read_text(encoding="utf-8"))["preset"]:
+            found.texts.setdefault(preset["name"], []).append("resources/presets/presets.toml")
     for text in QT_TEXTS:
         found.texts.setdefault(text, []).append("Qt")
     return found

@@ -50,12 +50,8 @@ class EditorPage(QWidget):
     def _lay_out(self) -> None:
         self._tabs = QTabWidget(self)
         self._tabs.setDocumentMode(True)
-        self._tabs.addTab(self.outfit, self.tr("Outfit"))
-        scrolled = QScrollArea(self)
-        scrolled.setWidget(self.mask_panel)
-        scrolled.setWidgetResizable(True)
-        scrolled.setFrameShape(QScrollArea.Shape.NoFrame)
-        self._tabs.addTab(scrolled, self.tr("Mask"))
+        self._tabs.addTab(_scrolled(self.outfit), self.tr("Outfit"))
+        self._tabs.addTab(_scrolled(self.mask_panel), self.tr("Mask"))
         right = QWidget(self)
         right.setMinimumWidth(340)
         column = QVBoxLayout(right)
@@ -191,3 +187,13 @@ class EditorPage(QWidget):
     def apply_settings(self, settings: Settings) -> None:
         """Take the overlay's colour and opacity from the settings."""
         self.canvas.set_overlay(colour=QColor(settings.overlay_colour), opacity=settings.overlay_opacity / 100)
+
+
+def _scrolled(panel: QWidget) -> QScrollArea:
+    """A panel that scrolls where the window is too low for it, and fills it otherwise."""
+    area = QScrollArea()
+    area.setWidget(panel)
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFrameShape(QScrollArea.Shape.NoFrame)
+    return area

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QMessageBox,
     QStackedWidget,
     QToolBar,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -376,6 +377,9 @@ class MainWindow(QMainWindow):
         bar.addWidget(gap)
         for name in ("file.open", "view.palette", "file.settings"):
             bar.addAction(self._with_icon(name))
+            button = bar.widgetForAction(self.actions_[name])
+            if isinstance(button, QToolButton) and name != "file.open":
+                button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         self.addToolBar(bar)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         return bar

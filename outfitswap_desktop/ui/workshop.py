@@ -18,6 +18,7 @@ from outfitswap_desktop.ui.autosave import Autosave
 from outfitswap_desktop.ui.background import Background
 from outfitswap_desktop.ui.editor_page import EditorPage
 from outfitswap_desktop.ui.menus import titles
+from outfitswap_desktop.ui.outfit.outfit import ENGINES
 from outfitswap_desktop.ui.pages import agreed
 from outfitswap_desktop.ui.pages.first_run import FirstRunPage
 from outfitswap_desktop.ui.recents import Recents
@@ -154,6 +155,7 @@ class Workshop(QObject):
             from outfitswap_desktop.ui.history.page import HistoryPage
 
             page = HistoryPage(self.runs.shelf, self.desk, self.window)
+            page.side.engines = frozenset(ENGINES)
             page.open_asked.connect(self._open_entry)
             page.use_as_source.connect(self._use_result)
             page.remake.connect(self._remake)

@@ -167,9 +167,8 @@ def test_variations_have_seeds_in_a_row_and_names_of_their_own(qtbot, window, as
 
 def test_a_paste_opens_the_picture_and_its_result_is_saved(qtbot, window, astronaut):
     height, width = astronaut.shape[:2]
-    QGuiApplication.clipboard().setImage(
-        QImage(astronaut.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
-    )
+    image = QImage(astronaut.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
+    QGuiApplication.clipboard().setImage(image.copy())  # which outlives the bytes
     with qtbot.waitSignal(window.workshop.session.found, timeout=60_000):
         window.actions_["file.paste"].trigger()
     window.workshop.session.state("self", adult_attested=True)

@@ -10,6 +10,8 @@ from typing import Any, Final, TypeVar
 T = TypeVar("T")
 
 MOST_VARIATIONS: Final = 8
+ENGINES: Final = ("fabric",)
+"""Engines of this release; the panel offers them and "auto"."""
 MOST_CHARACTERS: Final = 300
 """The prompt policy's limit."""
 

@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.ui.actions import Actions, Spec
 from outfitswap_desktop.ui.flow import FlowLayout
-from outfitswap_desktop.ui.outfit.outfit import MOST_VARIATIONS, Outfit
+from outfitswap_desktop.ui.outfit.outfit import ENGINES, MOST_VARIATIONS, Outfit
 from outfitswap_desktop.ui.outfit.picture_drop import PictureDrop
 from outfitswap_desktop.ui.outfit.preset_grid import PresetGrid
 from outfitswap_desktop.ui.outfit.presets import OWN_GROUP, Preset, Style, bundled_presets, bundled_styles, styled
@@ -52,7 +52,7 @@ class OutfitPanel(QWidget):
     preset_dropped = Signal(str)
 
     def __init__(
-        self, desk: Desk, parent: QWidget | None = None, *, engines: Sequence[str] = ("auto", "fabric")
+        self, desk: Desk, parent: QWidget | None = None, *, engines: Sequence[str] = ("auto", *ENGINES)
     ) -> None:
         super().__init__(parent)
         self._styles = bundled_styles()

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from PySide6.QtCore import (
     QAbstractListModel,
+    QCoreApplication,
     QModelIndex,
     QPersistentModelIndex,
     QRectF,
@@ -61,13 +62,13 @@ class PresetModel(QAbstractListModel):
             return None
         preset = self._presets[index.row()]
         if role in {Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole}:
-            return preset.name
+            return preset.name if preset.own else QCoreApplication.translate("Preset", preset.name)
         if role == Qt.ItemDataRole.DecorationRole:
             return self._icon(preset)
         if role == Qt.ItemDataRole.ToolTipRole:
             return preset.words
         if role == WORDS:
-            return f"{preset.name} {preset.group} {preset.words}"
+            return f"{self.data(index)} {preset.name} {preset.group} {preset.words}"
         if role == PRESET:
             return preset
         return None
@@ -153,7 +154,7 @@ class PresetGrid(QWidget):
         self.view.setItemDelegate(PresetDelegate(self.view))
         self.view.setMouseTracking(True)
         self.view.setGridSize(QSize(TILE + 24, TILE + NAME_HEIGHT + 12))
-        self.view.setMinimumHeight(TILE + 60)
+        self.view.setMinimumHeight(2 * (TILE + NAME_HEIGHT + 12))
         self.view.clicked.connect(self._choose)
         self.view.activated.connect(self._choose)
         column = QVBoxLayout(self)
