@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from PySide6.QtCore import QObject, Qt
@@ -34,6 +34,38 @@ class Spec:
     checkable: bool = False
 
 
+FURTHER_KEYS: Final[Mapping[str, str]] = {
+    "file.sample": "Ctrl+Shift+O",
+    "help.about": "Ctrl+F1",
+    "help.machine": "Shift+F1",
+    "help.report": "Ctrl+Shift+F1",
+    "history.open": "Ctrl+Alt+O",
+    "history.details": "Ctrl+Alt+D",
+    "history.family": "Ctrl+Alt+L",
+    "history.use": "Ctrl+Alt+U",
+    "history.remake": "Ctrl+Alt+M",
+    "history.export": "Ctrl+Alt+E",
+    "history.reveal": "Ctrl+Alt+R",
+    "history.restore": "Ctrl+Alt+Z",
+    "history.empty": "Ctrl+Shift+Del",
+    "outfit.drop": "Ctrl+Shift+D",
+    "queue.again": "Ctrl+Alt+A",
+    "queue.clear": "Ctrl+Alt+C",
+    "result.slider": "Ctrl+Alt+1",
+    "result.side": "Ctrl+Alt+2",
+    "result.alone": "Ctrl+Alt+3",
+    "result.history": "Ctrl+H",
+    "result.remake": "Ctrl+M",
+    "view.mode.overlay": "Alt+1",
+    "view.mode.onion": "Alt+2",
+    "view.mode.outline": "Alt+3",
+    "view.mode.mask": "Alt+4",
+    "view.mode.original": "Alt+5",
+    "view.weights": "Ctrl+Shift+W",
+}
+"""Keys of actions that are used less: every action has one."""
+
+
 class Actions(QObject):
     """The registry. `add` makes a QAction that calls `run`; checkable ones call it with their new state."""
 
@@ -44,6 +76,8 @@ class Actions(QObject):
 
     def add(self, spec: Spec, run: Callable[..., object], *, icon: QIcon | None = None) -> QAction:
         """Register an action; raises ValueError for a name or a shortcut that is taken."""
+        if not spec.keys and spec.name in FURTHER_KEYS:
+            spec = replace(spec, keys=(FURTHER_KEYS[spec.name],))
         if spec.name in self._actions:
             raise ValueError(f"the action {spec.name} is there already")
         taken = {key for other in self._specs.values() for key in other.keys} & set(spec.keys)
