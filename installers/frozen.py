@@ -26,10 +26,16 @@ def restore_library_path() -> None:
         os.environ.pop("LD_LIBRARY_PATH", None)
 
 
+def silence() -> None:
+    """ONNX Runtime 1.30 notes a device number and looks up its maker's server once it is imported, unless told not to."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+
 def begin() -> None:
     """A child of multiprocessing, a trial of the doctor's, the window, or the command line."""
     stand_in("matplotlib", "matplotlib.pyplot")
     restore_library_path()
+    silence()
     multiprocessing.freeze_support()
     if sys.argv[1:2] == [TRY_IMPORT] and len(sys.argv) == 3:
         importlib.import_module(sys.argv[2])

@@ -262,6 +262,22 @@ def test_a_child_that_dies_is_no_exception() -> None:
     assert not processes.run(["there-is-no-such-program"], seconds=5).worked
 
 
+def test_an_import_is_tried_in_another_process() -> None:
+    assert processes.try_import("json", seconds=30).worked
+    lost = processes.try_import("a_module_that_is_not_there", seconds=30)
+    assert not lost.worked
+    assert lost.last_line.startswith("ModuleNotFoundError")
+
+
+def test_a_packaged_program_asks_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(processes, "run", lambda command, *, seconds: asked.append(list(command)))
+    processes.try_import("mediapipe", seconds=1)
+    assert asked == [[sys.executable, processes.TRY_IMPORT, "mediapipe"]]
+    assert not processes.run_python("import json", seconds=1).worked
+
+
 def test_packages_are_found_without_importing_them() -> None:
     folder = processes.package_folder("mediapipe")
     assert folder is not None

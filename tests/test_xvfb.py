@@ -50,10 +50,12 @@ class Hand:
 
     def __init__(self, environment, pid):
         self._environment = environment
-        self.window = until(lambda: self._find(pid), seconds=120, what="no window")
+        self._pid = pid
+        self.window = until(lambda: self.find("OutfitSwap"), seconds=120, what="no window")
 
-    def _find(self, pid):
-        done = self._tool("search", "--onlyvisible", "--pid", str(pid), "--name", "OutfitSwap", check=False)
+    def find(self, title):
+        """The number of a visible window of the program; None when there is none."""
+        done = self._tool("search", "--all", "--onlyvisible", "--pid", str(self._pid), "--name", title, check=False)
         return done.split()[0] if done.split() else None
 
     def _tool(self, *words, check=True):
@@ -78,7 +80,7 @@ class Hand:
     def command(self, words):
         """Run an action by its name in the command palette."""
         self.press("ctrl+k")
-        time.sleep(1.0)
+        until(lambda: self.find("^Commands"), seconds=30, what="no palette")
         self.type(words, "Return")
 
 
