@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QByteArray, Qt, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
@@ -183,6 +186,20 @@ class EditorPage(QWidget):
             self._session.refine(None, wanted)
         elif isinstance(wanted, tuple) and len(wanted) == 4:
             self._session.refine((int(wanted[0]), int(wanted[1]), int(wanted[2]), int(wanted[3])))
+
+    def place(self) -> dict[str, bytes]:
+        """What of this page is kept from one start to the next: the splitter and the tools' options."""
+        options = json.dumps(self.canvas.options.as_values()).encode()
+        return {"split": bytes(self.split.saveState().data()), "tools": options}
+
+    def restore_place(self, kept: Callable[[str], bytes | None]) -> None:
+        """Put it back; what cannot be read is left as it is."""
+        split, tools = kept("split"), kept("tools")
+        if split:
+            self.split.restoreState(QByteArray(split))
+        if tools:
+            with contextlib.suppress(ValueError, TypeError):
+                self.canvas.options.restore(json.loads(tools))
 
     def apply_settings(self, settings: Settings) -> None:
         """Take the overlay's colour and opacity from the settings."""

@@ -59,6 +59,8 @@ class Workshop(QObject):
         self._busy_hands = False
         self._after_opening: list[Callable[[], object]] = []
         self._connect()
+        self.editor.restore_place(lambda name: self.settings.kept(f"editor.{name}"))
+        self.editor.apply_settings(self.settings.values)
         window.add_page("edit", self.editor)
         self.editor.add_actions(window.actions_)
         for name in ("result", "history", "queue"):
@@ -88,6 +90,8 @@ class Workshop(QObject):
         if self._closed:
             return
         self._closed = True
+        for name, content in self.editor.place().items():
+            self.settings.keep(f"editor.{name}", content)
         self.autosave.close()
         self.runs.close()
         self.desk.close()

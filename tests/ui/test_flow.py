@@ -316,3 +316,18 @@ def test_an_order_that_waits_is_seen_moved_and_cancelled(qtbot, window, astronau
         ["red", "silk.png"],
         ["grey", "wool.png"],
     ]
+
+
+def test_the_place_of_things_is_kept(qtbot):
+    with main_window(qtbot) as window:
+        editor = window.workshop.editor
+        editor.canvas.options.size = 333
+        editor.split.setSizes([700, 560])
+        kept = editor.split.sizes()
+        window.resize(1200, 800)
+    with main_window(qtbot) as window:
+        editor = window.workshop.editor
+        assert editor.canvas.options.size == 333
+        window.go("edit")
+        share = editor.split.sizes()[1] / sum(editor.split.sizes())
+        assert abs(share - kept[1] / sum(kept)) < 0.1
