@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from outfitswap_desktop.ui.window import MainWindow
 
-_LIBRARIES = "sudo apt-get install libegl1 libgl1 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 libxcb-cursor0"
+_LIBRARIES = (
+    "sudo apt-get install libegl1 libgl1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0"
+)
 
 
 def run(photo: Path | None = None) -> int:

@@ -6,6 +6,7 @@ Neither wheel's own code is imported: no download, no environment variable and n
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -114,6 +115,8 @@ def read_weights(weights: WeightsFile) -> bytes:
 
 def _session(weights: WeightsFile) -> Any:
     content = read_weights(weights)
+    # Before its import: its Linux build looks up its maker's server and leaves a device id in the home otherwise
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()
