@@ -176,7 +176,7 @@ WRONG_OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("options", WRONG_OPTIONS, ids=lambda options: "-".join(options))
+@pytest.mark.parametrize("options", WRONG_OPTIONS, ids="-".join)
 def test_a_wrong_option_is_a_usage_problem(session, steps, astronaut, options):
     with pytest.raises(UsageProblem) as caught:
         session.swap(astronaut, **({"prompt": "red"} | options), **AGREED)

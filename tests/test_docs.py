@@ -23,7 +23,8 @@ def test_the_readme_names_real_commands_and_options(capsys):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "pip install uv && uv run outfitswap demo" in text
     assert "uv run pytest" in text
-    commands = re.findall(r"^uv run outfitswap (.+?)(?: +#.*)?$", text, re.MULTILINE)
+    assert re.search(r"^uv run outfitswap +#", text, re.MULTILINE), "the window"
+    commands = re.findall(r"^uv run outfitswap +([^# ].*?)(?: +#.*)?$", text, re.MULTILINE)
     assert commands
     for command in commands:
         words = re.findall(r'"[^"]*"|\S+', command)

@@ -1,5 +1,6 @@
 """The canary: the real detector's face classes are forbidden in a test build, and no way lets a face in or out."""
 
+import hashlib
 import inspect
 import json
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from outfitswap_desktop.runner import Runner
 from outfitswap_desktop.safety import api as safety_api
 from outfitswap_desktop.safety.detectors import Detectors
 from outfitswap_desktop.safety.kernel import SafetyKernel
+from outfitswap_desktop.safety.records.ledger import Ledger
 from outfitswap_desktop.safety.sheet import Cell
 from outfitswap_desktop.safety.stages import ReleasedImage, Verdict
 from tests.safety.pictures import middle, person, planned, raw
@@ -271,6 +273,26 @@ def test_every_way_of_the_kernel(faces, stage):
     assert [image.kind for image in kernel._made if isinstance(image, ReleasedImage)] == ["contact_sheet"]
 
 
+def test_what_was_released_before_is_judged_again_when_it_is_copied(faces, tmp_path):
+    """Shown it may be, for it left once; another copy of it meets the gates of today."""
+    with Ledger(None) as ledger:
+        before = build([], ledger)
+        released = before.release(raw(before, before.open_photo(faces[0])))
+        file = tmp_path / "result.png"
+        file.write_bytes(before.encode(released, "PNG"))
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        strict = build(["output"], ledger)
+        assert np.array_equal(strict.recall(file, sha256).pixels, released.pixels)
+        with pytest.raises(GateRefused):
+            strict.reopen(file, sha256)
+        strange = tmp_path / "strange.png"
+        strange.write_bytes(faces[0].read_bytes())
+        for way in (strict.recall, strict.reopen):
+            with pytest.raises(InputRefused):
+                way(strange, hashlib.sha256(strange.read_bytes()).hexdigest())
+        assert [image.kind for image in strict._made if isinstance(image, ReleasedImage)] == []
+
+
 def test_photos_at_hand(photo_folder, tmp_path):
     """Of the photos that NudeNet finds a face in, none comes in, and none goes out."""
     seen = 0
@@ -300,7 +322,8 @@ KERNEL = {
     "in": {"open_photo", "open_garment", "open_control", "open_mask", "view"},
     "between": {"check_request", "check_plan"},
     "out": {"release", "overlay", "contact_sheet", "miniature"},
-    "of what is released": {"encode", "thumbnail"},
+    "of what is released": {"encode", "thumbnail", "recall", "reopen"},
+    "words": {"is_agreed"},
     "two tones": {"encode_mask"},
 }
 RUNNER = {
@@ -308,6 +331,7 @@ RUNNER = {
     "makes": {"run", "write_sheet"},
     "of a checked photo": {"segment"},
     "bytes and places": {"place", "tidy", "write", "write_document"},
+    "numbers": {"made_by"},
 }
 SESSION = {"swap", "segment", "close"}
 LIBRARY = {"swap", "segment", "Session", "SegmentResult", "SwapResult"}
@@ -322,6 +346,7 @@ SAFETY = {
     "types": {"Cell", "CheckResult", "CheckedSource", "GateInfo", "ReleasedImage"},
     "numbers and words": {
         "check_prompts",
+        "complete_word",
         "gates",
         "self_test",
         "verify_file",
@@ -329,7 +354,7 @@ SAFETY = {
         "erase_records",
         "records_test",
     },
-    "files": {"archive_place", "publish_archive", "withdraw"},
+    "files": {"archive_place", "publish_archive", "to_trash", "withdraw"},
 }
 
 

@@ -7,6 +7,7 @@ import time
 import psutil
 import pytest
 
+
 @pytest.fixture(autouse=True)
 def nothing_left_running(request):
     """A test that leaves a thread of ours or a child process behind fails."""
