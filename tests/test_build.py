@@ -67,7 +67,7 @@ def test_a_package_without_its_file_stops_the_build(monkeypatch):
         list(build_spec.files())
 
 
-# The finished program
+# The finished program: one build, so one process of a parallel run
 
 
 @pytest.fixture(scope="session")
@@ -115,6 +115,7 @@ def environment(home, **more):
 
 @linux_only
 @pytest.mark.slow
+@pytest.mark.xdist_group("build")
 @pytest.mark.timeout(1600)
 def test_the_build_is_whole_and_small(build):
     files = [file for file in build.rglob("*") if not file.is_symlink() and file.is_file()]
@@ -140,6 +141,7 @@ def frozen_modules(program):
 
 @linux_only
 @pytest.mark.slow
+@pytest.mark.xdist_group("build")
 @pytest.mark.timeout(1600)
 def test_help_and_doctor(ask):
     told = ask("--help", seconds=60)
@@ -158,6 +160,7 @@ def test_help_and_doctor(ask):
 
 @linux_only
 @pytest.mark.slow
+@pytest.mark.xdist_group("build")
 @pytest.mark.timeout(1600)
 def test_demo_swap_and_verify(ask, tmp_path, astronaut_file, astronaut):
     shown = ask("demo", "-o", tmp_path / "demo", seconds=300)
@@ -184,6 +187,7 @@ def test_demo_swap_and_verify(ask, tmp_path, astronaut_file, astronaut):
 
 @linux_only
 @pytest.mark.slow
+@pytest.mark.xdist_group("build")
 @pytest.mark.timeout(1600)
 def test_the_window_runs_what_waits_in_its_child_and_leaves_nothing(build, own_home, tmp_path, astronaut_file):
     keep_agreed(paths.data_dir(), today=date.today())
