@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, Qt, Signal
-from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QSplitter, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QColor, QFocusEvent
+from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QScrollArea, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from outfitswap_desktop.engine.messages import GarmentsFound, PhotoOpened, Problem
-from outfitswap_desktop.ui.actions import Actions
+from outfitswap_desktop.ui.actions import Actions, Spec
 from outfitswap_desktop.ui.canvas.mask_panel import MaskPanel
 from outfitswap_desktop.ui.canvas.tool_panel import ToolPanel
 from outfitswap_desktop.ui.canvas.view import CanvasView
+from outfitswap_desktop.ui.notice import Notice
 from outfitswap_desktop.ui.outfit.panel import OutfitPanel
 from outfitswap_desktop.ui.run_panel import RunPanel
+from outfitswap_desktop.ui.tab_order import in_order, stops_in
 
 if TYPE_CHECKING:
     from outfitswap_desktop.store.settings import Settings
@@ -31,6 +33,7 @@ class EditorPage(QWidget):
 
     run_asked = Signal()
     cancel_asked = Signal()
+    open_asked = Signal()
     import_asked = Signal()
     export_asked = Signal()
 
@@ -42,13 +45,10 @@ class EditorPage(QWidget):
         self.mask_panel = MaskPanel(self.canvas, self)
         self.outfit = OutfitPanel(desk, self)
         self.run = RunPanel(self)
-        self._says = QLabel(self.canvas)
-        self._says.setProperty("role", "notice")
-        self._says.setWordWrap(True)
-        self._says.setMargin(8)
-        self._says.hide()
+        self.notice = Notice(self.canvas)
         self._lay_out()
         self._connect()
+        self._offer_opening()
 
     def _lay_out(self) -> None:
         self._tabs = QTabWidget(self)
@@ -74,12 +74,23 @@ class EditorPage(QWidget):
         row.setSpacing(0)
         row.addWidget(self.tool_panel)
         row.addWidget(self.split, 1)
+        in_order(
+            *self.tool_panel.findChildren(QAbstractButton),
+            self.canvas,
+            self.notice.button,
+            self._tabs,
+            *self.outfit.stops,
+            *stops_in(self.mask_panel),
+            self.run.run,
+            self.run.cancel,
+        )
 
     def _connect(self) -> None:
         session = self._session
         session.opening.connect(lambda name: self.say(self.tr("Reading {name}…").format(name=name)))
         session.opened.connect(self._show)
-        session.refused.connect(lambda _problem: self.say(""))
+        session.refused.connect(lambda _problem: self._offer_opening() if session.photo is None else self.say(""))
+        session.changed.connect(self.refresh)
         session.searching.connect(self._searching)
         session.found.connect(self._found)
         session.nobody.connect(self._nobody)
@@ -103,14 +114,39 @@ class EditorPage(QWidget):
         self.tool_panel.add_actions(actions)
         self.mask_panel.add_actions(actions)
         self.outfit.add_actions(actions)
+        spec = Spec("mask.person", self.tr("This is the &person"), "mask", ("Ctrl+Alt+P",))
+        self._person = actions.add(spec, self.take_outline)
+        self._person.setEnabled(False)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Whoever goes to the page works on the photo; a focus proxy would take the tools out of Tab's round."""
+        super().focusInEvent(event)
+        self.canvas.setFocus(event.reason())
 
     def say(self, sentence: str) -> None:
         """Show a sentence over the canvas; "" takes it away."""
-        self._says.setText(sentence)
-        self._says.setVisible(bool(sentence))
-        self._says.setMaximumWidth(max(240, self.canvas.width() - 40))
-        self._says.adjustSize()
-        self._says.move(16, 16)
+        self.notice.say(sentence)
+
+    def take_outline(self) -> None:
+        """What is painted is the person, in a photo in which nobody was found; the garment is painted next."""
+        self.canvas.setFocus()
+        if self._session.take_outline():
+            sentence = self.tr("The person is kept. Now paint the garment that shall change, with the brush (B).")
+            self.notice.say(sentence, self.tr("Paint the person again"), self._person_again)
+        else:
+            self.notice.say(self.tr("Paint the whole person first, with the brush (B)."), *self._this_is_the_person)
+
+    @property
+    def _this_is_the_person(self) -> tuple[str, Callable[[], object]]:
+        return self.tr("This is the person"), self.take_outline
+
+    def _person_again(self) -> None:
+        self._session.outline = None
+        self.notice.say(self.tr("Paint the whole person first, with the brush (B)."), *self._this_is_the_person)
+
+    def _offer_opening(self) -> None:
+        sentence = self.tr("Nothing is open yet. Drop a photo here, or paste one.")
+        self.notice.say(sentence, self.tr("Open photo…"), self.open_asked.emit)
 
     def open_garment(self, path: Path) -> None:
         """Take a picture as the garment to wear."""
@@ -121,6 +157,10 @@ class EditorPage(QWidget):
         session, answer = self._session, self.outfit.words.answer
         if session.photo is None or session.mask is None:
             return self.tr("Open a photo first.")
+        if session.is_searching:
+            return self.tr("Finding the garments…")
+        if session.drawn and not session.mask.painted.any():
+            return self.tr("The mask is empty: paint what shall change, with the brush (B).")
         if session.outfit.is_empty:
             return self.tr("Say what to wear: choose a preset, write words, or drop a picture of a garment.")
         if answer is not None and not answer.allowed and self.outfit.words.text.strip():
@@ -138,6 +178,7 @@ class EditorPage(QWidget):
         self.canvas.set_model(None)
         self.canvas.set_persons((), None)
         self.canvas.set_photo(np.zeros((0, 0, 3), np.uint8))
+        self._offer_opening()
         self.outfit.show_zones((), None)
         self.refresh()
 
@@ -164,11 +205,18 @@ class EditorPage(QWidget):
 
     def _searching(self, on: bool) -> None:
         self.say(self.tr("Finding the garments…") if on else "")
+        self._person.setEnabled(False)
+        self.refresh()
 
     def _found(self, found: GarmentsFound) -> None:
         self.canvas.set_persons(found.persons, found.person)
         self._show_zones()
         self.refresh()
+        if len(found.persons) > 1:
+            sentence = self.tr(
+                "{count} persons were found; number {number} is chosen. Click the number of another one."
+            )
+            self.notice.say_briefly(sentence.format(count=len(found.persons), number=found.person))
 
     def _show_zones(self) -> None:
         found = self._session.garments
@@ -177,8 +225,13 @@ class EditorPage(QWidget):
 
     def _nobody(self, problem: Problem) -> None:
         self.canvas.set_persons((), None)
-        hint = self.tr("Draw the garment with the brush (B); then it can be changed all the same.")
-        self.say(f"{problem.message} {hint}")
+        if problem.reason == "nobody_found":
+            self._person.setEnabled(True)
+            hint = self.tr("If there is one, paint the whole person with the brush (B) first, then the garment.")
+            self.notice.say(f"{problem.message} {hint}", *self._this_is_the_person)
+        else:
+            hint = self.tr("Paint the garment with the brush (B); then it can be changed all the same.")
+            self.say(f"{problem.message} {hint}")
         self.refresh()
 
     def _refine(self, wanted: object) -> None:
@@ -213,4 +266,5 @@ def _scrolled(panel: QWidget) -> QScrollArea:
     area.setWidgetResizable(True)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setFrameShape(QScrollArea.Shape.NoFrame)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # what is in it has the focus, and scrolls into view
     return area

@@ -19,11 +19,12 @@ INSIDE: Final = 128
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """One job to be: its request, and what has no file: a pasted photo, the mask (H, W) 0/255."""
+    """One job to be: its request, and what has no file: a pasted photo, mask and person's outline (H, W) 0/255."""
 
     request: SwapRequest
     photo: bytes | None = None
     mask: Mask | None = None
+    outline: Mask | None = None
 
 
 def orders(
@@ -75,6 +76,7 @@ def orders(
                 ),
                 pasted,
                 mask,
+                session.outline,
             )
         )
     return made

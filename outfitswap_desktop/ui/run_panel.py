@@ -126,6 +126,8 @@ class RunPanel(QWidget):
         if well:
             self._remaining.end()
         self._bar.hide()
+        if self.cancel.hasFocus():  # else the focus would leap to whatever comes next
+            self.run.setFocus()
         self.cancel.hide()
         self.run.setText(self.tr("Swap outfit"))
         self.block(self._blocked)

@@ -125,12 +125,17 @@ class Runs(QObject):
         photo = self._session.photo
         sha256 = photo.sha256 if photo is not None else ""
         title = self._session.name
-        new = [NewJob(one.request, Inputs(photo=one.photo, mask=one.mask), title=title) for one in made]
+        new = [
+            NewJob(one.request, Inputs(photo=one.photo, mask=one.mask, outline=one.outline), title=title)
+            for one in made
+        ]
 
         for job, one in zip(new, made, strict=True):
             self._ordered[job.id] = _Ordered(one, sha256)
             self._worker.add(job)
-        if self._running is not None:
+        if self._worker.paused:
+            self.said.emit(self.tr("Added to the queue, which is paused: Ctrl+4 shows it, “Go on” there runs it."))
+        elif self._running is not None:
             self.said.emit(self.tr("Added to the queue."))
 
     def is_of_this_photo(self, job: str) -> bool:

@@ -22,8 +22,10 @@ from outfitswap_desktop.engine.messages import (
 )
 from outfitswap_desktop.ui.canvas.mask_model import MaskModel
 from outfitswap_desktop.ui.outfit.outfit import Outfit
+from outfitswap_desktop.ui.wording import in_window, without_options
 
 if TYPE_CHECKING:
+    from outfitswap_desktop.core.arrays import Mask
     from outfitswap_desktop.core.regions import Box
     from outfitswap_desktop.store.projects import Project
     from outfitswap_desktop.ui.worker import Desk
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 SAMPLE_CONSENT: Final = "licensed: NASA photograph, public domain"
 PASTED: Final = "pasted"
 VERSION: Final = 1
+INSIDE: Final = 128
 
 
 class Session(QObject):
@@ -65,9 +68,11 @@ class Session(QObject):
         self.zone: Zone | None = None
         self.person: int | None = None
         self.mask: MaskModel | None = None
+        self.outline: Mask | None = None
         self.outfit = Outfit()
         self.consent: str | None = None
         self.adult_attested = False
+        self.is_searching = False
         self._waiting: Mapping[str, Any] | None = None
 
     # What is open
@@ -98,6 +103,10 @@ class Session(QObject):
 
         self._desk.ask(OpenPhoto(source), answered, self._refuse, key="photo")
 
+    def wish(self, zone: str) -> None:
+        """The zone to take once the photo that is being opened was looked through, if it is there."""
+        self._waiting = {"zone": zone}
+
     def shut_down(self) -> None:
         """End the mask's thread."""
         if self.mask is not None:
@@ -109,12 +118,13 @@ class Session(QObject):
             self.mask.close()
             self.mask.deleteLater()
         self.source, self.photo, self.garments, self.zone, self.person, self.mask = None, None, None, None, None, None
+        self.outline = None
         self.consent, self.adult_attested = None, False
         self.changed.emit()
 
     def _refuse(self, problem: Problem) -> None:
         self._waiting = None
-        self.refused.emit(problem)
+        self.refused.emit(in_window(problem))
 
     def _show(
         self, source: Path | bytes, name: str, photo: PhotoOpened, *, consent: str | None, adult_attested: bool
@@ -122,7 +132,7 @@ class Session(QObject):
         former = self.mask
         height, width = photo.pixels.shape[:2]
         self.source, self.name, self.photo = source, name, photo
-        self.garments, self.zone, self.person = None, None, None
+        self.garments, self.zone, self.person, self.outline = None, None, None, None
         self.consent, self.adult_attested = consent, adult_attested
         self.mask = MaskModel(height, width, self)
         self.mask.stepped.connect(self.changed)
@@ -156,13 +166,13 @@ class Session(QObject):
     def _search(self, person: int | None) -> None:
         if self.source is None:
             return
-        self.searching.emit(True)
+        self._search_goes_on(True)
         self._desk.ask(FindGarments(self.source, person), self._found, self._nobody, key="garments")
 
     def _found(self, found: Any) -> None:
         if not isinstance(found, GarmentsFound) or self.mask is None:
             return
-        self.searching.emit(False)
+        self._search_goes_on(False)
         self.garments, self.person, self.zone = found, found.person, found.largest
         waiting, self._waiting = self._waiting, None
         if waiting is not None and waiting.get("zone") in {zone.value for zone in found.regions}:
@@ -173,16 +183,20 @@ class Session(QObject):
         if self.zone is not None:
             self.mask.detected(found.regions[self.zone].mask, found.protected)
         self.found.emit(found)
-        for sentence in found.notes:
+        for sentence in filter(None, map(without_options, found.notes)):
             self.notice.emit(sentence)
         self.changed.emit()
 
+    def _search_goes_on(self, on: bool) -> None:
+        self.is_searching = on
+        self.searching.emit(on)
+
     def _nobody(self, problem: Problem) -> None:
-        self.searching.emit(False)
+        self._search_goes_on(False)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             self._restore_mask(waiting)
-        self.nobody.emit(problem)
+        self.nobody.emit(in_window(problem))
 
     # The mask
 
@@ -200,9 +214,20 @@ class Session(QObject):
 
         def failed(problem: Problem) -> None:
             self.refining.emit(False)
-            self.notice.emit(problem.sentence)
+            self._say(problem)
 
         self._desk.ask(RefineMask(self.source, box, points, model.painted.copy()), answered, failed, key="refine")
+
+    def take_outline(self) -> bool:
+        """Keep what is painted as where the person is, for a photo in which nobody was found; the mask is blank again.
+
+        False when nothing is painted.
+        """
+        if self.mask is None or not self.mask.painted.any():
+            return False
+        self.outline = ((self.mask.painted >= INSIDE) * 255).astype("uint8")
+        self.mask.clear()
+        return True
 
     def import_mask(self, path: Path) -> None:
         """Take a mask from a file of the photo's size."""
@@ -228,7 +253,7 @@ class Session(QObject):
         self._desk.ask(WriteMask(self.mask.effective(), target, forbid), answered, self._say)
 
     def _say(self, problem: Problem) -> None:
-        self.notice.emit(problem.sentence)
+        self.notice.emit(in_window(problem).sentence)
 
     # The outfit, and what is kept
 

@@ -70,6 +70,7 @@ class MainWindow(QMainWindow):
         self._first_photo: Path | None = None
         self._shown: dict[str, QWidget] = {"start": self.start_page}
         self._gate: QWidget | None = None
+        self._gated: list[QAction] = []
         self._painted = self._to_build = False
         self.setWindowTitle("OutfitSwap")
         self.setAcceptDrops(True)
@@ -93,7 +94,8 @@ class MainWindow(QMainWindow):
         self._forget = QTimer(self)
         self._forget.setSingleShot(True)
         self._forget.setInterval(NOTICE_MS)
-        self._forget.timeout.connect(self._says.clear)
+        self._forget.timeout.connect(self._say_standing)
+        self._standing = ""
         self._connect_start()
         self._restore_place()
 
@@ -184,6 +186,7 @@ class MainWindow(QMainWindow):
         """Show a page that has to be answered before anything else: no menu, no tool bar, no other page."""
         self.menuBar().setEnabled(False)
         self._bar.setEnabled(False)
+        self._gated = [action for action in self.actions_ if action.isEnabled()]
         for action in self.actions_:
             action.setEnabled(False)
         self.actions_["file.quit"].setEnabled(True)
@@ -199,7 +202,7 @@ class MainWindow(QMainWindow):
             page.deleteLater()
         self.menuBar().setEnabled(True)
         self._bar.setEnabled(True)
-        for action in self.actions_:
+        for action in self._gated:
             action.setEnabled(True)
         self.go("start")
 
@@ -224,18 +227,28 @@ class MainWindow(QMainWindow):
         return next(name for name, page in self._shown.items() if page is current)
 
     def say(self, sentence: str, *, stays: bool = False) -> None:
-        """Show a sentence in the status line for a while."""
+        """Show a sentence in the status line for a while; one that stays comes back after it."""
+        if stays:
+            self._standing = sentence
         self._says.setText(sentence)
+        self._says.setToolTip(sentence)
         self._forget.stop()
         if sentence and not stays:
             self._forget.start()
 
-    def tell(self, problem: Problem) -> None:
+    def _say_standing(self) -> None:
+        self.say(self._standing, stays=True)
+
+    def tell(self, problem: Problem, title: str = "") -> None:
         """Show a problem in a box: what it is, and the way out."""
+        from outfitswap_desktop.ui.wording import in_window
+
+        problem = in_window(problem)
         box = QMessageBox(self)
         bug = problem.kind == "bug"
         box.setIcon(QMessageBox.Icon.Critical if bug else QMessageBox.Icon.Warning)
-        box.setWindowTitle(self.tr("That did not work"))
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle(title or self.tr("That did not work"))
         box.setTextFormat(Qt.TextFormat.PlainText)
         box.setText(problem.message)
         box.setInformativeText(problem.hint)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFileDialog, QMessageBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFileDialog, QVBoxLayout, QWidget
 
 from outfitswap_desktop import paths
 from outfitswap_desktop.engine.messages import Finished, Problem, SwapDone
@@ -313,6 +313,7 @@ class Workshop(QObject):
             return
         outfit = self.session.outfit
         self.open_photo(entry.photo)
+        self.session.wish(entry.zone)
         self.editor.outfit.set_outfit(self.runs.outfit_of(entry, outfit))
 
     def _open_entry(self, entry: Any) -> None:
@@ -393,6 +394,7 @@ class Workshop(QObject):
         session.notice.connect(window.say)
         editor.run_asked.connect(self.run)
         editor.cancel_asked.connect(runs.cancel_running)
+        editor.open_asked.connect(window.browse)
         editor.import_asked.connect(self.import_mask)
         editor.export_asked.connect(self.export_mask)
         editor.outfit.preset_kept.connect(runs.keep_preset)
@@ -420,11 +422,5 @@ class Workshop(QObject):
     def _photo_refused(self, problem: Problem) -> None:
         if self.session.photo is None:
             self.window.go("start")
-        QMessageBox(
-            QMessageBox.Icon.Warning,
-            self.tr("This photo cannot be used"),
-            problem.message,
-            QMessageBox.StandardButton.Ok,
-            self.window,
-        ).open()
+        self.window.tell(problem, self.tr("This photo cannot be used"))
         self.window.say(problem.sentence)

@@ -31,6 +31,7 @@ from outfitswap_desktop.ui.outfit.picture_drop import PictureDrop
 from outfitswap_desktop.ui.outfit.preset_grid import PresetGrid
 from outfitswap_desktop.ui.outfit.presets import OWN_GROUP, Preset, Style, bundled_presets, bundled_styles, styled
 from outfitswap_desktop.ui.outfit.words import WordsPanel
+from outfitswap_desktop.ui.tab_order import in_order
 
 if TYPE_CHECKING:
     from outfitswap_desktop.ui.worker import Desk
@@ -73,6 +74,19 @@ class OutfitPanel(QWidget):
         self._build(engines)
         self._connect()
         self.show_own(())
+
+    @property
+    def stops(self) -> tuple[QWidget, ...]:
+        """Where Tab stops, from top to bottom; zones and near words come and go and take their places themselves."""
+        return (
+            self.words.field,
+            *self._style_buttons.values(),
+            self.presets.search,
+            self.presets.view,
+            *self.picture.findChildren(QPushButton),
+            self._more,
+            *(self._seed, self._lock, self._dice, self._variations, self._engine),
+        )
 
     # What is chosen
 
@@ -134,6 +148,12 @@ class OutfitPanel(QWidget):
             self._zone_group.addButton(chip)
             self._zones.addWidget(chip)
             self._zone_chips[zone] = chip
+        self._zones_title.setVisible(bool(self._zone_chips))
+        before = (
+            self.words.field.previousInFocusChain()
+        )  # chips come late; Tab meets them before the words all the same
+        if before is not None:
+            in_order(before, *self._zone_chips.values(), self.words.field)
 
     def zone_name(self, zone: Zone) -> str:
         """A zone's name for the user."""
@@ -173,7 +193,9 @@ class OutfitPanel(QWidget):
 
     def _build(self, engines: Sequence[str]) -> None:
         column = QVBoxLayout(self)
-        column.addWidget(self._titled(self.tr("Garment")))
+        self._zones_title = self._titled(self.tr("Garment"))
+        self._zones_title.hide()
+        column.addWidget(self._zones_title)
         column.addLayout(self._zones)
         column.addWidget(self._titled(self.tr("Wear instead")))
         column.addWidget(self.words)
@@ -234,7 +256,7 @@ class OutfitPanel(QWidget):
         self._lock.setText(self.tr("Keep"))
         self._lock.setCheckable(True)
         self._lock.setToolTip(self.tr("Keep this seed for the next run, so that it can be compared"))
-        dice = QToolButton(box)
+        self._dice = dice = QToolButton(box)
         dice.setText(self.tr("Other"))
         dice.setToolTip(self.tr("Throw another seed (Ctrl+D)"))
         dice.clicked.connect(self.next_seed)

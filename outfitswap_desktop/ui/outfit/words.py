@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from outfitswap_desktop.engine.messages import CheckPrompt, CompleteWord, Problem, PromptChecked
 from outfitswap_desktop.ui import theme
 from outfitswap_desktop.ui.outfit.outfit import MOST_CHARACTERS
+from outfitswap_desktop.ui.tab_order import in_order
 
 if TYPE_CHECKING:
     from outfitswap_desktop.ui.worker import Desk
@@ -255,5 +256,6 @@ class WordsPanel(QWidget):
             button.clicked.connect(lambda _checked=False, new=word: self.field.replace_words(answer.word, new))
             self._near_row.addWidget(button)
         if answer.suggestions:
+            in_order(self.field, *self._near.findChildren(QPushButton))
             self._near_row.addStretch()
             self._near.show()

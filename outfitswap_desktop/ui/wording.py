@@ -1,0 +1,48 @@
+"""What an engine process says, in the window's words: hints for the command line name options that a window does not have."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from PySide6.QtCore import QCoreApplication
+
+from outfitswap_desktop.engine.messages import Problem
+
+_OPTION: Final = re.compile(r"--[a-z]")
+_SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+")
+
+
+def without_options(text: str) -> str:
+    """The text without the sentences that name an option of the command line."""
+    return " ".join(part for part in _SENTENCE_END.split(text) if not _OPTION.search(part))
+
+
+def in_window(problem: Problem) -> Problem:
+    """The problem with a hint that can be followed here; hints without options stay as they are."""
+    return replace(problem, hint=_hint(problem)) if _OPTION.search(problem.hint) else problem
+
+
+def _hint(problem: Problem) -> str:
+    hints = {
+        "person_needed": QCoreApplication.translate(
+            "Wording",
+            "Paint the whole person with the brush (B), choose “This is the person” in the menu Mask, then paint the garment.",
+        ),
+        "adult_attestation_needed": QCoreApplication.translate(
+            "Wording", "If you know that this is an adult, say so when the window asks."
+        ),
+        "consent_needed": QCoreApplication.translate("Wording", "State it when the window asks."),
+        "mask_outside": QCoreApplication.translate(
+            "Wording", "Paint it on the garment, or choose another garment or person."
+        ),
+        "target_uncovers": QCoreApplication.translate(
+            "Wording", "Ask for a garment that covers as much, or choose a smaller one to change."
+        ),
+        "prompt_empty": QCoreApplication.translate("Wording", "Write words, or choose a picture of a garment."),
+    }
+    other = QCoreApplication.translate(
+        "Wording", "Choose another garment or person, or paint the mask with the brush (B)."
+    )
+    return hints.get(problem.reason) or without_options(problem.hint) or other
