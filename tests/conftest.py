@@ -23,7 +23,6 @@ def pytest_configure(config):
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 
-
 @pytest.fixture(autouse=True)
 def own_home(tmp_path, monkeypatch):
     """No test reads or writes the user's history."""

@@ -63,7 +63,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "runner": frozenset({"core", "safety", "store"}),
     "engine": frozenset({"core"}),
     "engine.process": frozenset({"core", "wiring"}),
-    "engine.answers": frozenset({"core", "runner", "store", "safety.api"}),  # the window never imports it: a layer like cli
+    "engine.answers": frozenset(
+        {"core", "runner", "store", "safety.api"}
+    ),  # the window never imports it: a layer like cli
     "ml": frozenset({"core", "weights"}),
     "embedded": frozenset({"core"}),
     "safety": frozenset({"core"}),
