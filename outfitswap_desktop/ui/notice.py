@@ -66,6 +66,7 @@ class Notice(QFrame):
     def _fit(self) -> None:
         around = 20 + (self.button.sizeHint().width() + 12 if self.button.text() else 0)
         widest = max(160, min(_WIDEST, self._over.width() - 2 * _MARGIN - around))
+        self._says.setMinimumSize(0, 0)  # a label's size hint is never less than its minimum
         self._says.setWordWrap(False)
         natural = self._says.sizeHint().width()
         self._says.setWordWrap(natural > widest)
@@ -73,8 +74,8 @@ class Notice(QFrame):
         self._says.setFixedHeight(
             self._says.heightForWidth(widest) if natural > widest else self._says.sizeHint().height()
         )
-        self._row.activate()
-        self.adjustSize()
+        self._row.invalidate()  # else its last size is kept until the next turn of the event loop
+        self.resize(self._row.totalSizeHint())
         self.move(_MARGIN, _MARGIN)
         self.raise_()
 

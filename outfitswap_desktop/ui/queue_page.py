@@ -253,16 +253,21 @@ class QueuePage(QWidget):
         self.pause.blockSignals(False)
         self.pause.setText(self.tr("Go on") if paused else self.tr("Pause"))
         waiting = sum(row.state in WAITING for row in rows)
-        self._count.setText(
-            self.tr("{count} waiting, paused").format(count=waiting)
-            if paused
-            else self.tr("{count} waiting").format(count=waiting)
-        )
+        runs = next((at for at, row in enumerate(rows) if row.state == "running"), None)
+        if paused:
+            text = self.tr("{count} waiting, paused")
+        elif runs is not None:
+            text = self.tr("1 running, {count} waiting")
+        else:
+            text = self.tr("{count} waiting")
+        self._count.setText(text.format(count=waiting))
         self._all.setEnabled(any(row.state in WAITING or row.state == "running" for row in rows))
         self._clear.setEnabled(any(row.state in OVER for row in rows))
         for at, row in enumerate(rows):
             if chosen is not None and row.id == chosen.id:
                 self.view.selectRow(at)
+        if chosen is None and runs is not None:  # below many that have ended it would not be seen
+            self.view.scrollTo(self.model.index(min(runs + 2, len(rows) - 1), 0))
         self._refresh()
 
     def chosen(self) -> QueueRow | None:

@@ -106,8 +106,7 @@ class HistoryPage(QWidget):
         """Show diagnostics and lineage at the side, or not."""
         self.side.setVisible(on)
         if on:
-            current = self.view.currentIndex().data(ENTRY_ROLE)
-            self.side.show_entry(current.id if isinstance(current, Entry) else None)
+            self._show_side()
         if self._actions is not None:
             self._actions["history.details"].setChecked(on)
         self._buttons["details"].setChecked(on)
@@ -138,6 +137,7 @@ class HistoryPage(QWidget):
         if not there:
             self._empty.setText(self._why_empty())
         self._enable()
+        self._show_side()
 
     def _why_empty(self) -> str:
         wanted = self.model.filter
@@ -384,11 +384,17 @@ class HistoryPage(QWidget):
 
     def _selection_changed(self, *_: QItemSelection) -> None:
         self._enable()
+        self._show_side()
 
-    def _current_changed(self, index: QModelIndex, _: QModelIndex) -> None:
-        entry = index.data(ENTRY_ROLE)
-        if isinstance(entry, Entry) and not self.side.isHidden():
-            self.side.show_entry(entry.id)
+    def _show_side(self) -> None:
+        """Say at the side what is chosen: the one with the cursor, else the first; nothing when none is."""
+        if self.side.isHidden():
+            return
+        chosen = [entry.id for entry in self.selected]
+        current = self.view.currentIndex().data(ENTRY_ROLE)
+        wanted = current.id if isinstance(current, Entry) and current.id in chosen else next(iter(chosen), None)
+        if wanted is None or wanted != self.side.shown:
+            self.side.show_entry(wanted)
 
     def _build(self) -> None:
         view = self.view
@@ -399,7 +405,6 @@ class HistoryPage(QWidget):
         view.customContextMenuRequested.connect(self._menu)
         view.activated.connect(lambda _: self.open_chosen())
         view.selectionModel().selectionChanged.connect(self._selection_changed)
-        view.selectionModel().currentChanged.connect(self._current_changed)
         self.delegate.star_clicked.connect(self._star_clicked)
         self.model.loaded.connect(self._loaded)
         self.model.counted.connect(self.bar.set_count)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, Signal
+from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QTabWidget, QWidget
+from PySide6.QtWidgets import QLabel, QStackedWidget, QTabWidget, QWidget
 
 from outfitswap_desktop.core.receipt import versions
 from outfitswap_desktop.store.entry import Entry, entry_values
@@ -42,12 +42,22 @@ class SidePanel(QTabWidget):
         super().__init__(parent)
         self._shelf = shelf
         self._shown: int | None = None
+        self._wanted: int | None = None
         self._limits: Mapping[str, Mapping[str, Any]] | None = None
         self.engines: frozenset[str] | None = None
         self.diagnostics = DiagnosticsView()
         self.lineage = LineageView()
-        self.addTab(self.diagnostics, self.tr("Details"))
-        self.addTab(self.lineage, self.tr("Where it comes from"))
+        self._whose: list[QStackedWidget] = []
+        for page, title in ((self.diagnostics, self.tr("Details")), (self.lineage, self.tr("Where it comes from"))):
+            either = QStackedWidget()
+            nothing = QLabel(self.tr("Choose a result to see how it was made."))
+            nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            nothing.setWordWrap(True)
+            nothing.setProperty("role", "hint")
+            either.addWidget(nothing)
+            either.addWidget(page)
+            self._whose.append(either)
+            self.addTab(either, title)
         self.setMinimumWidth(320)
         self.lineage.chosen.connect(self.chosen)
 
@@ -57,8 +67,12 @@ class SidePanel(QTabWidget):
         return self._shown
 
     def show_entry(self, entry_id: int | None) -> None:
-        """Read an entry and show it; None leaves the last one."""
+        """Read an entry and show it; None: none is chosen, and what is said of the last one is taken away."""
+        self._wanted = entry_id
         if entry_id is None:
+            self._shown = None
+            for either in self._whose:
+                either.setCurrentIndex(0)
             return
         limits = self._limits
 
@@ -69,10 +83,12 @@ class SidePanel(QTabWidget):
 
     def _take(self, answer: tuple[_Seen | None, Mapping[str, Mapping[str, Any]]]) -> None:
         seen, self._limits = answer
-        if seen is None:
+        if seen is None or seen.entry.id != self._wanted:
             return
         entry = seen.entry
         self._shown = entry.id
+        for either in self._whose:
+            either.setCurrentIndex(1)
         self.diagnostics.show_entry(entry, entry_values(entry), seen.image, limits=self._limits, again=None)
         self.lineage.show_family(seen.family, seen.images, current=entry.id, photo=seen.first_photo)
         engines = self.engines

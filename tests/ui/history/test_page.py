@@ -466,3 +466,19 @@ def test_trouble_is_one_sentence(tmp_path, qtbot):
         shelf.ask(lambda history: history.count(), lambda _: None)
     assert "cannot be read or written" in told.args[0]
     shelf.close()
+
+
+def test_details_go_when_nothing_is_chosen_any_more(page, shelf, qtbot):
+    page._choose_row(0)
+    page.show_details(True)
+    settle(qtbot, shelf)
+    assert page.side.shown == MANY
+    page.view.clearSelection()
+    assert page.side.shown is None
+    assert not page.side.diagnostics.isVisible()
+    page._choose_row(1)
+    settle(qtbot, shelf)
+    assert page.side.shown == MANY - 1
+    page.bar.search.setText("no such words")
+    settle(qtbot, shelf)
+    qtbot.waitUntil(lambda: page.side.shown is None)
