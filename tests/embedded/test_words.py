@@ -252,3 +252,10 @@ def test_words_beside_a_picture_give_the_material_alone():
     assert any("long sleeves" in sentence for sentence in limits)
     assert said
     assert beside_picture("put this on", zone=Zone.TOP)[0] is None
+
+
+@pytest.mark.parametrize("words", ["nude pink coat", "nude beige linen", "dusty pink wool", "blush pink silk"])
+def test_a_colour_of_two_words_is_one_colour(words):
+    design = understand(words, zone=Zone.OUTER)
+    assert design.pattern == "solid"
+    assert len(design.colours) == 1
