@@ -11,6 +11,8 @@ from PIL import Image
 from outfitswap_desktop import api
 from outfitswap_desktop.core.steps import Steps
 from outfitswap_desktop.errors import Cancelled, PhotoUnreadable, UsageProblem
+from outfitswap_desktop.safety.kernel import SafetyKernel
+from outfitswap_desktop.safety.records.ledger import Ledger
 from tests.core.profiles import adobe_rgb
 from tests.fakes import FakeSegmenter, InvertingGenerator, altered
 
@@ -77,7 +79,15 @@ def test_unusual_modes_of_pil_go_in(session, astronaut, mode):
     assert found.mask.shape == (512, 512)
 
 
-def test_grey_arrays_and_a_profile_and_an_orientation_are_kept(session, astronaut, tmp_path):
+def test_grey_arrays_and_a_profile_and_an_orientation_are_kept(steps, monkeypatch, astronaut, tmp_path):
+    # Records of its own: a grey copy of a photo looks like the results of that photo, and is judged like one of them
+    own = SafetyKernel(Ledger(None))
+    monkeypatch.setattr("outfitswap_desktop.safety.kernel.SafetyKernel", lambda _ledger: own)
+    with api.Session() as session:
+        _swap_grey_and_turned(session, astronaut, tmp_path)
+
+
+def _swap_grey_and_turned(session, astronaut, tmp_path):
     grey = session.swap(astronaut[..., 1], "red", output=tmp_path / "grey.png", **AGREED)
     assert grey.image.shape == (512, 512, 3)
     turned = Image.fromarray(np.ascontiguousarray(np.rot90(astronaut[:, :400])))

@@ -90,6 +90,7 @@ class Workshop(QObject):
         if self._closed:
             return
         self._closed = True
+        self.window.appearance.changed.disconnect(self._theme_changed)
         for name, content in self.editor.place().items():
             self.settings.keep(f"editor.{name}", content)
         self.autosave.close()
@@ -404,7 +405,10 @@ class Workshop(QObject):
         runs.progressed.connect(self._progressed)
         runs.ended.connect(self._job_ended)
         runs.said.connect(window.say)
-        window.appearance.changed.connect(lambda _theme: editor.canvas.viewport().update())
+        window.appearance.changed.connect(self._theme_changed)
+
+    def _theme_changed(self, _theme: object) -> None:
+        self.editor.canvas.viewport().update()
 
     def _progressed(self, _job: str, progress: Any) -> None:
         self.editor.run.job_progressed(progress)
