@@ -276,6 +276,7 @@ def forked(tests: list[str], said: Path, *, seconds: float) -> int | None:
                 "-k",
                 " and ".join(f"not {name}" for name in CLOCKED),
                 "-x",
+                "-n0",  # one process: it is forked for every change
                 "-q",
                 "-p",
                 "no:cacheprovider",
