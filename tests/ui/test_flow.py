@@ -72,6 +72,7 @@ def test_another_zone_by_its_chip(qtbot, window, astronaut_file):
     assert np.array_equal(shop.session.mask.painted > 0, top)
 
 
+@pytest.mark.slow
 def test_consent_is_asked_once_and_then_known(qtbot, window, astronaut_file, monkeypatch):
     from outfitswap_desktop.ui.pages.consent import ConsentDialog
 
@@ -147,6 +148,7 @@ def test_cancel_leaves_nothing(qtbot, window, astronaut_file, own_home):
     assert isinstance(end, Finished), end
 
 
+@pytest.mark.slow
 def test_variations_have_seeds_in_a_row_and_names_of_their_own(qtbot, window, astronaut_file):
     shop = open_photo(qtbot, window, astronaut_file, **AGREED)
     panel = shop.editor.outfit
@@ -165,6 +167,7 @@ def test_variations_have_seeds_in_a_row_and_names_of_their_own(qtbot, window, as
     assert len({entry.output for entry in entries}) == 3
 
 
+@pytest.mark.slow
 def test_a_paste_opens_the_picture_and_its_result_is_saved(qtbot, window, astronaut):
     height, width = astronaut.shape[:2]
     image = QImage(astronaut.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
@@ -194,6 +197,7 @@ def test_a_dropped_file_that_is_no_photo_is_told_and_changes_nothing(
     assert shop.session.photo is before
 
 
+@pytest.mark.slow
 def test_a_result_as_the_new_source_keeps_its_root(qtbot, window, astronaut_file):
     shop = open_photo(qtbot, window, astronaut_file, **AGREED)
     _, first = run(qtbot, window)
@@ -250,6 +254,7 @@ def test_the_terms_come_before_everything(qtbot, astronaut_file):
         assert window.page == "start"
 
 
+@pytest.mark.slow
 def test_what_was_open_is_offered_again(qtbot, astronaut_file):
     with main_window(qtbot) as window:
         shop = open_photo(qtbot, window, astronaut_file, **AGREED)
@@ -279,6 +284,7 @@ def test_closing_the_photo_forgets_the_project(qtbot, astronaut_file):
         assert not window._offer.isVisible()
 
 
+@pytest.mark.slow
 def test_a_mask_goes_out_and_comes_in_again(qtbot, window, astronaut_file, tmp_path):
     shop = open_photo(qtbot, window, astronaut_file, **AGREED)
     before = shop.session.mask.effective() >= 128
@@ -292,6 +298,7 @@ def test_a_mask_goes_out_and_comes_in_again(qtbot, window, astronaut_file, tmp_p
     assert np.array_equal(shop.session.mask.effective() >= 128, before & keep)
 
 
+@pytest.mark.slow
 def test_an_order_that_waits_is_seen_moved_and_cancelled(qtbot, window, astronaut_file, own_home):
     (own_home / "slow").write_text("3")
     shop = open_photo(qtbot, window, astronaut_file, **AGREED)
