@@ -5,7 +5,9 @@ import sys
 import types
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from outfitswap_desktop.errors import GateRefused, InputRefused, NotAvailable
 from outfitswap_desktop.safety import again, api, roots, statements
@@ -13,7 +15,7 @@ from outfitswap_desktop.safety.kernel import SafetyKernel
 from outfitswap_desktop.safety.marks import xmp
 from outfitswap_desktop.safety.records import database
 from outfitswap_desktop.safety.records.ledger import Ledger
-from tests.safety.pictures import planned, raw, script
+from tests.safety.pictures import middle, planned, raw, script
 
 
 @pytest.fixture
@@ -129,3 +131,26 @@ def test_what_two_roots_know_of_people_counts_once_each(own, photo):
     assert closer.same_person(plan.subject)
     tightened = roots._both(root, replace(root, subjects=(closer.as_json(),)))
     assert len(tightened.subjects) == 1
+
+
+def test_the_log_says_whether_a_file_carries_the_invisible_mark(own, astronaut, tmp_path, monkeypatch):
+    kernel, _ = own
+    photo = tmp_path / "large.png"
+    Image.fromarray(astronaut).resize((1024, 1024)).save(photo)
+    said = []
+    real = roots.decision
+    monkeypatch.setattr(roots, "decision", lambda *given, **known: said.append(known) or real(*given, **known))
+    source = kernel.open_photo(photo)
+    for mask in (None, middle(source.pixels.shape) & _corner(source.pixels.shape)):
+        released = kernel.release(raw(kernel, source, mask=mask))
+        kernel.encode(released, "PNG")
+        marked = [known["marked"] for known in said if "marked" in known][-1]
+        assert marked is (released.origin.payload is not None)
+    assert {known["marked"] for known in said if "marked" in known} == {True, False}
+
+
+def _corner(shape):
+    """All but a small piece in the middle is nothing."""
+    piece = np.zeros(shape[:2], np.uint8)
+    piece[220:300, 220:300] = 255
+    return piece
