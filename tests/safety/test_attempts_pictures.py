@@ -262,10 +262,13 @@ def test_a_word_alone_makes_no_coat_of_a_shirt(prompt, zone, worn, keeps_cut, lo
 def test_a_swatch_of_skin_on_a_shirt_is_refused_whatever_it_is_called(photo_folder, tmp_path, prompt):
     from outfitswap_desktop.api import Session
 
+    shirt = photo_folder / "fashn_model.webp"
+    if not shirt.is_file():
+        pytest.skip("OUTFITSWAP_TEST_PHOTOS has no fashn_model.webp")
     swatch = np.random.default_rng(0).integers(-2, 3, (300, 300, 3)) + np.array((179, 119, 85))
     with Session() as session, pytest.raises(GateRefused) as caught:
         session.swap(
-            photo_folder / "fashn_model.webp", prompt, garment=swatch.astype(np.uint8), zone="top",
+            shirt, prompt, garment=swatch.astype(np.uint8), zone="top",
             output=tmp_path / "o.png", adult_consent="self", adult_attested=True,
         )  # fmt: skip
     assert caught.value.reason in ("output_like_skin", "output_skin")

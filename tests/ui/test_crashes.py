@@ -112,8 +112,8 @@ if __name__ == "__main__":
         shop = window.workshop
         shop.session.state("self", adult_attested=True)
         shop.editor.outfit.words.set_text("mustard wool")
-        shop.session.mask.clear()
         shop.run()
+        shop.session.mask.clear()
         QTimer.singleShot(2500, lambda: print("painted", flush=True))
 
     QTimer.singleShot(0, lambda: window.workshop.session.found.connect(lambda _found: painted()))
