@@ -10,6 +10,7 @@ import pytest
 from outfitswap_desktop.engine.client import EngineClient
 from outfitswap_desktop.engine.messages import Cancelled, Failed, Finished, Refused
 from tests.engine.scripted import scripted
+from tests.segments import segments
 
 ENDS = (Finished, Cancelled, Refused, Failed)
 
@@ -36,10 +37,6 @@ class Talk:
     def ask(self, request, *, seconds=30.0):
         """Send and wait for the end."""
         return self.until(ENDS, number=self.client.send(request), seconds=seconds)
-
-
-def segments():
-    return sorted(path.name for path in Path("/dev/shm").glob("osw-*")) if Path("/dev/shm").is_dir() else []
 
 
 def children():

@@ -22,12 +22,9 @@ from outfitswap_desktop.store.history import History
 from outfitswap_desktop.store.queue import Inputs, NewJob, Queue
 from outfitswap_desktop.ui.worker import Desk, JobWorker
 from tests.engine.scripted import Die, Echo, Fail, Work, dies_at_once, paper_road, scripted, small_road
+from tests.segments import segments
 
 WAIT = 60_000
-
-
-def segments():
-    return list(Path("/dev/shm").glob("osw-*"))
 
 
 @pytest.fixture
