@@ -10,8 +10,6 @@ from PIL import Image
 from outfitswap_desktop.core.steps import Steps
 from tests.fakes import FakeSegmenter, InvertingGenerator
 
-QT_LIBRARIES = "apt-get install libegl1 libgl1 libxkbcommon0 libdbus-1-3 libfontconfig1"
-
 
 def pytest_addoption(parser):
     parser.addoption("--headed", action="store_true", help="show the windows of the tests on the screen that there is")
