@@ -45,6 +45,8 @@ def make_application() -> QApplication:
     """The QApplication with its name and icon; the one there is, if there is one. Raises NotAvailable."""
     try:
         from PySide6.QtWidgets import QApplication
+
+        from outfitswap_desktop.ui.collecting import collect_here
     except ImportError as problem:
         raise NotAvailable(
             f"The window cannot start: {problem}.",
@@ -53,6 +55,7 @@ def make_application() -> QApplication:
         ) from problem
     there = QApplication.instance()
     application = there if isinstance(there, QApplication) else QApplication(sys.argv[:1])
+    collect_here(application)
     application.setApplicationName("OutfitSwap")
     application.setApplicationDisplayName("OutfitSwap")
     application.setDesktopFileName("outfitswap")

@@ -1,11 +1,28 @@
 """The window's tests: offscreen unless --headed, no Qt warning, and nothing left running behind a test."""
 
+import gc
 import multiprocessing
 import threading
 import time
 
 import psutil
 import pytest
+
+
+@pytest.fixture(scope="session")
+def what_is_imported():
+    """Set aside what stays for good, so that collecting after each test is quick."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def collected_here(what_is_imported):
+    """As in the window: what a test leaves of Qt ends in this thread, whichever thread allocates (see ui/collecting)."""
+    gc.disable()
+    yield
+    gc.collect()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
