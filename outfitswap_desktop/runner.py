@@ -23,7 +23,7 @@ from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapReque
 from outfitswap_desktop.core.memory import give_back
 from outfitswap_desktop.core.receipt import file_hash, make_receipt
 from outfitswap_desktop.core.regions import Segmentation
-from outfitswap_desktop.core.steps import Steps
+from outfitswap_desktop.core.steps import Engines, Steps
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.errors import UsageProblem
 from outfitswap_desktop.safety import writing
@@ -82,13 +82,25 @@ def companions(output: Path) -> tuple[Path, Path]:
 
 
 class Runner:
-    """Runs jobs one after the other with warm steps; one per process."""
+    """Runs jobs one after the other with warm steps; one per process.
 
-    def __init__(self, *, kernel: SafetyKernel, steps: Steps, history: History, engine_reason: str = "") -> None:
+    `steps` serve all jobs, or only look at photos where `engines` chooses them job by job.
+    """
+
+    def __init__(
+        self,
+        *,
+        kernel: SafetyKernel,
+        steps: Steps,
+        history: History,
+        engine_reason: str = "",
+        engines: Engines | None = None,
+    ) -> None:
         self.kernel = kernel
         self.history = history
         self._steps = steps
         self._engine_reason = engine_reason
+        self._engines = engines
 
     def made_by(self, job: str) -> Entry | None:
         """The entry that a job of the queue has made, what a program that died has left being repaired first; or None."""
@@ -151,6 +163,7 @@ class Runner:
         cancel.check()
         refuse_nonsense(request)
         self._refuse_done(job)
+        steps, reason = self._steps_for(request)
         image_format = format_for(request.output)
         planned = self._plan(request)
         checked = self._check(request, source=source, garment=garment, mask=mask, outline=outline)
@@ -162,8 +175,8 @@ class Runner:
         result = pipeline.run(
             request,
             sources,
-            steps=self._steps,
-            approve=lambda planned_mask: self._approve(planned_mask, checked, plans, cancel),
+            steps=steps,
+            approve=lambda planned_mask: self._approve(planned_mask, checked, steps=steps, plans=plans, cancel=cancel),
             report=report,
             cancel=cancel,
         )
@@ -206,10 +219,19 @@ class Runner:
         }
         report(Progress("save", 1.0))
         give_back()
-        return self._outcome(entry, planned, result=result, released=released, seconds=seconds)
+        return self._outcome(entry, planned, result=result, reason=reason, released=released, seconds=seconds)
+
+    def _steps_for(self, request: SwapRequest) -> tuple[Steps, str]:
+        return self._engines.steps(request) if self._engines is not None else (self._steps, self._engine_reason)
 
     def _approve(
-        self, planned: pipeline.MaskPlan, checked: CheckedRequest, plans: list[CheckedPlan], cancel: CancelToken
+        self,
+        planned: pipeline.MaskPlan,
+        checked: CheckedRequest,
+        *,
+        steps: Steps,
+        plans: list[CheckedPlan],
+        cancel: CancelToken,
     ) -> pipeline.MaskPlan:
         """Have the kernel cut and judge a planned mask; what it leaves is what may be painted."""
         plan = self.kernel.check_plan(
@@ -217,7 +239,7 @@ class Runner:
             planned.alpha,
             zone=planned.zone,
             found=planned.segmentation,
-            keeps_cut=self._steps.generator.keeps_cut,
+            keeps_cut=steps.generator.keeps_cut,
             cancel=cancel,
         )
         plans.append(plan)
@@ -338,6 +360,7 @@ class Runner:
         planned: tuple[writing.Planned, ...],
         *,
         result: SwapResult,
+        reason: str,
         released: ReleasedImage,
         seconds: Mapping[str, float],
     ) -> Outcome:
@@ -349,7 +372,7 @@ class Runner:
             receipt=receipt,
             released=released,
             engine=result.engine,
-            engine_reason=self._engine_reason,
+            engine_reason=reason,
             segmenter=result.segmenter,
             zone=result.zone,
             person=result.segmentation.person if result.segmentation else None,

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from outfitswap_desktop.core.arrays import RGB, Alpha, Mask
-from outfitswap_desktop.core.regions import BodyAxis, Box, box_of
+from outfitswap_desktop.core.regions import BodyAxis, BodyPose, Box, box_of
 
 CONTEXT = 0.12
 """Border of surroundings around the mask's box, as a share of its longer side (crop-and-stitch practice: 0.1 to 0.3)."""
@@ -82,6 +82,13 @@ def axes_in_crop(axes: tuple[BodyAxis, ...], crop: Crop) -> tuple[BodyAxis, ...]
         return (point[0] - x0) * sx, (point[1] - y0) * sy
 
     return tuple(BodyAxis(a.part, moved(a.start), moved(a.end), a.radius * size) for a in axes)
+
+
+def pose_in_crop(pose: BodyPose, crop: Crop) -> BodyPose:
+    """The joints moved from photo pixels to the generator's pixels."""
+    x0, y0 = crop.box[:2]
+    sx, sy = crop.scale
+    return BodyPose(tuple(((x - x0) * sx, (y - y0) * sy, seen) for x, y, seen in pose.joints))
 
 
 def paste_back(photo: RGB, window: RGB, alpha: Alpha, *, crop: Crop) -> RGB:

@@ -13,6 +13,28 @@ from outfitswap_desktop.core.regions import Segmentation
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.errors import Cancelled, UsageProblem
 
+QUALITY, BALANCED, FAST = "quality", "balanced", "fast"
+MODES = (QUALITY, BALANCED, FAST)
+"""How a diffusion engine spends its steps: guidance in all of them, in the useful part, or the few-step recipe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What only diffusion engines heed; None leaves it to the recipe.
+
+    `strength` 0..1 of the repainting, `guidance` 1..20, `pose` and `depth` the weights 0..2 of the two ControlNets (0 = off),
+    `garment_weight` 0..1.5 that of a garment picture. `seeds` are those of all the variations of which this request is one:
+    they are painted in one batch, and its own seed is among them.
+    """
+
+    mode: str = QUALITY
+    strength: float | None = None
+    guidance: float | None = None
+    pose: float | None = None
+    depth: float | None = None
+    garment_weight: float | None = None
+    seeds: tuple[int, ...] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class SwapRequest:
@@ -39,6 +61,7 @@ class SwapRequest:
     consent: str | None = None
     adult_attested: bool = False
     outline: Path | None = None
+    wishes: Wishes = Wishes()
 
 
 LARGEST_SEED = 2**63 - 1
@@ -58,6 +81,41 @@ def refuse_nonsense(request: SwapRequest) -> None:
         require_whole("person", request.person, low=1)
     if request.steps is not None:
         require_whole("steps", request.steps, low=1)
+    _refuse_wild_wishes(request)
+
+
+_SPANS = {
+    "strength": (0.0, 1.0),
+    "guidance": (1.0, 20.0),
+    "pose": (0.0, 2.0),
+    "depth": (0.0, 2.0),
+    "garment_weight": (0.0, 1.5),
+}
+MOST_SEEDS = 16
+
+
+def _refuse_wild_wishes(request: SwapRequest) -> None:
+    wishes = request.wishes
+    if wishes.mode not in MODES:
+        raise UsageProblem(
+            f"There is no mode {wishes.mode!r}.", reason="bad_mode", hint=f"Choose one of {', '.join(MODES)}."
+        )
+    for name, (low, high) in _SPANS.items():
+        value = getattr(wishes, name)
+        if value is not None and not (isinstance(value, int | float) and low <= value <= high):
+            raise UsageProblem(
+                f"The {name.replace('_', ' ')} {value!r} must be a number from {low:g} to {high:g}.",
+                reason=f"bad_{name}",
+                hint="Leave it out for the recipe's own.",
+            )
+    for seed in wishes.seeds:
+        require_whole("seed", seed, low=0, high=LARGEST_SEED)
+    if wishes.seeds and (request.seed not in wishes.seeds or len(wishes.seeds) > MOST_SEEDS):
+        raise UsageProblem(
+            "The seeds of the variations do not fit.",
+            reason="bad_seeds",
+            hint=f"At most {MOST_SEEDS}, the request's own among them.",
+        )
 
 
 def require_whole(name: str, value: object, *, low: int, high: int | None = None) -> None:

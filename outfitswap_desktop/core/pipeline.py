@@ -260,6 +260,11 @@ def generation_request(
         seed=request.seed,
         steps=request.steps,
         recolour=plan.recolour,
+        pose=compose.pose_in_crop(found.pose, crop) if found is not None and found.pose is not None else None,
+        cut=compose.extract(found.regions[plan.zone].mask, crop)
+        if found is not None and plan.zone in found.regions
+        else None,
+        wishes=request.wishes,
     )
 
 

@@ -8,19 +8,22 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from outfitswap_desktop import __version__
 from outfitswap_desktop.core.arrays import Mask
-from outfitswap_desktop.core.job import SwapRequest, SwapResult
+from outfitswap_desktop.core.job import SwapRequest, SwapResult, Wishes
 from outfitswap_desktop.core.photo import Photo
 from outfitswap_desktop.core.regions import Segmentation, box_of, polygon_of
 
 SCHEMA = 1
 _TRACED = 1024
 _MOST_RINGS = 12
+ENGINE_PACKAGES = ("torch", "diffusers", "transformers", "ultralytics")
 PACKAGES = ("numpy", "pillow", "opencv-python-headless", "mediapipe", "onnxruntime", "scikit-image", "scipy")
 
 
@@ -32,6 +35,9 @@ def versions() -> dict[str, str]:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             found[package] = "missing"
+    for package in ENGINE_PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
     return found
 
 
@@ -64,7 +70,7 @@ def found_in(found: Segmentation) -> dict[str, Any]:
         {"number": person.number, "confidence": round(person.confidence, 3), "box": list(person.box)}
         for person in found.persons
     ]
-    return {"persons": persons, **listed}
+    return {"persons": persons, **listed, **({"steps": dict(found.diagnostics)} if found.diagnostics else {})}
 
 
 def _outline(mask: Mask) -> dict[str, Any]:
@@ -77,6 +83,13 @@ def _outline(mask: Mask) -> dict[str, Any]:
         "box": [box[0], box[1], min(box[2], mask.shape[1]), min(box[3], mask.shape[0])],
         "rings": rings[:_MOST_RINGS],
     }
+
+
+def _asked(wishes: Wishes) -> dict[str, Any]:
+    """What was asked beyond the recipe, without what was left to it."""
+    plain = Wishes()
+    values = asdict(wishes)
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items() if v != getattr(plain, name)}
 
 
 def make_receipt(
@@ -105,6 +118,7 @@ def make_receipt(
             "engine": request.engine,
             "seed": request.seed,
             "steps": request.steps,
+            "wishes": _asked(request.wishes),
             "consent": request.consent,
             "mask_sha256": drawn_sha256,
         },

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -105,12 +107,27 @@ class BodyAxis:
     radius: float
 
 
+JOINTS = (
+    "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist", "right_hip",
+    "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye", "left_eye", "right_ear", "left_ear",
+)  # fmt: skip
+"""OpenPose's 18 body joints in its own order; the person's own left and right."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyPose:
+    """The chosen person's joints: for each of JOINTS x, y in pixels and a confidence 0..1 (0 = not seen)."""
+
+    joints: tuple[tuple[float, float, float], ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Segmentation:
     """Everything a segmenter says about one person of a photo.
 
     `regions` holds the zones that were found; `protected` what no mask may touch; `fallbacks` says, one sentence each, why
     every better segmenter was not used; `notes` what the user should know (low confidence, cropped body ...).
+    `pose` is in photo pixels. `diagnostics` is for receipt and history: plain values (load and inference seconds, boxes ...).
     """
 
     segmenter: str
@@ -122,6 +139,8 @@ class Segmentation:
     body: Mask | None = None
     fallbacks: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    pose: BodyPose | None = None
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
 
     def largest_zone(self) -> Zone | None:
         """The garment zone with the most pixels; `full` only when there is no other; None when there is none."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from outfitswap_desktop.core.arrays import RGB, Alpha
-from outfitswap_desktop.core.job import CancelToken
-from outfitswap_desktop.core.regions import BodyAxis, Segmentation
+from outfitswap_desktop.core.job import CancelToken, SwapRequest, Wishes
+from outfitswap_desktop.core.regions import BodyAxis, BodyPose, Segmentation
 from outfitswap_desktop.core.zones import Zone
 
 Recolour = Callable[[tuple[int, int, int]], tuple[int, int, int]]
@@ -36,8 +36,9 @@ class GenerationRequest:
     """What a generator gets: a crop of the photo in sRGB at the generator's size, and what to do there.
 
     `image` (h, w, 3); `alpha` (h, w) 0..255, 0 = must not change; `keep_out` (h, w) 0/255 marks protected areas, for
-    reading only; `garment` (any size, 3) sRGB or None; `axes` in crop pixels; `seed` any 64-bit integer. `recolour` moves
-    colours away from the skin's where cloth fits closely; None where any may be painted.
+    reading only; `garment` (any size, 3) sRGB or None; `axes` and `pose` in crop pixels; `seed` any 64-bit integer. `recolour`
+    moves colours away from the skin's where cloth fits closely; None where any may be painted. `cut` (h, w) 0/255 is the
+    garment as it was found, before the mask was widened for the new one. `wishes` are the request's own.
     """
 
     image: RGB
@@ -50,6 +51,9 @@ class GenerationRequest:
     seed: int = 0
     steps: int | None = None
     recolour: Recolour | None = None
+    pose: BodyPose | None = None
+    cut: Alpha | None = None
+    wishes: Wishes = Wishes()  # noqa: RUF009  frozen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,3 +97,11 @@ class Steps:
 
     segmenter: Segmenter
     generator: Generator
+
+
+class Engines(Protocol):
+    """Chooses the parts for a request; keeps what it has loaded."""
+
+    def steps(self, request: SwapRequest) -> tuple[Steps, str]:
+        """The steps of `request` and, in one sentence, why this engine. Raises UsageProblem or NotAvailable."""
+        ...

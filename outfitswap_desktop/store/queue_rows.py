@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from outfitswap_desktop.core.arrays import Mask, frozen
-from outfitswap_desktop.core.job import SwapRequest
+from outfitswap_desktop.core.job import SwapRequest, Wishes
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.store.migrations import Schema
 
@@ -46,6 +46,7 @@ _QUEUE_1: Final = (
     "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 )
 QUEUE: Final = Schema("outfitswap.queue", (("1_jobs", _QUEUE_1),), ("jobs", "inputs", "settings"))
+_WISHES: Final = frozenset(field.name for field in fields(Wishes))
 _PATHS: Final = ("photo", "output", "garment", "mask", "outline")
 
 
@@ -68,6 +69,9 @@ def read_request(text: str) -> SwapRequest:
             values[name] = Path(values[name])
     if values.get("zone") is not None:
         values["zone"] = Zone(values["zone"])
+    if "wishes" in values:
+        asked = {name: value for name, value in values["wishes"].items() if name in _WISHES}
+        values["wishes"] = Wishes(**{**asked, "seeds": tuple(asked.get("seeds", ()))})
     return SwapRequest(**values)
 
 
