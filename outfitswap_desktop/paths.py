@@ -72,6 +72,16 @@ def results_dir() -> Path:
     return _made(data_dir() / "results")
 
 
+def weights_dir() -> Path:
+    """Where downloaded weights lie; the folder is made."""
+    return _made(data_dir() / "weights")
+
+
+def cache_dir() -> Path:
+    """What can be made again at any time (embeddings, compiled code); the folder is made."""
+    return _made(data_dir() / "cache")
+
+
 def resources_dir() -> Path:
     """Folder of the bundled data files; in a frozen build below sys._MEIPASS."""
     frozen_root = getattr(sys, "_MEIPASS", None)
