@@ -5,10 +5,13 @@ Nothing here loads torch; the Protocols let other rooms' parts, or a test's, sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from outfitswap_desktop.core.job import BALANCED
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel
@@ -49,7 +52,7 @@ class ImagePrompt:
 
 
 class ControlSource(Protocol):
-    """Makes the conditions of one request; it keeps its own nets and caches, and gives them back on `close`."""
+    """Makes the conditions of one request; it keeps its own nets and caches, and whoever made it closes it."""
 
     def controls(self, recipe: Recipe, request: GenerationRequest) -> tuple[tuple[Control, ...], tuple[str, ...]]:
         """The ControlNets to follow, and in sentences what could not be followed. `request` is in the bucket's pixels."""
@@ -172,8 +175,10 @@ class Shape:
 class Accelerator(Protocol):
     """Makes a forward faster (compiled, or captured as a CUDA graph), per shape.
 
-    The tensors that a wrapped forward is given may live at another address in every call, and its answer may be overwritten by
-    the next call: the loop has used it by then. All weights stay where they are as long as `forget` was not called.
+    Of the inputs of a wrapped forward the first two (latents with mask and masked image, and the step's time embeddings) change in
+    every call, in place too. Each further one (keys and values of the prompt, conditions) holds what it held as long as it is
+    the same object. The answer may be overwritten by the next call: the loop has used it by then. The weights stay where
+    they are until `forget` is called; LoRA weights are copied into them in place.
     """
 
     def wrap(self, forward: Forward, *, module: Any, shape: Shape) -> Forward:
@@ -184,6 +189,10 @@ class Accelerator(Protocol):
         """Drop all that was made for `module`: it is about to move or to go."""
         ...
 
+    def around(self, recipe: Recipe, *, device: Device, mode: str) -> AbstractContextManager[Any]:
+        """Within, torch's switches are as the pass wants them (attention kernels, accumulation)."""
+        ...
+
     def state(self) -> Mapping[str, Any]:
         """Plain values for plan and diagnostics: {"compiled": "no" | "graph" | ..., "compiles": count}."""
         ...
@@ -191,13 +200,27 @@ class Accelerator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Eager:
-    """No acceleration."""
+    """No compiling. On CUDA, the attention kernels that were fastest; fp16 sums on GeForce in the mode "balanced" alone."""
 
     def wrap(self, forward: Forward, *, module: Any, shape: Shape) -> Forward:
         return forward
 
     def forget(self, module: Any) -> None:
         return None
+
+    @contextmanager
+    def around(self, recipe: Recipe, *, device: Device, mode: str) -> Iterator[None]:
+        if device.kind != "cuda":
+            yield
+            return
+        from outfitswap_desktop.ml.speed.attention import choose_attention
+        from outfitswap_desktop.ml.speed.precision import choose_precision, precision_set
+
+        precision = choose_precision(device.name, dtype=device.dtype)
+        if mode != BALANCED:
+            precision = replace(precision, fp16_accumulation=False)
+        with choose_attention(recipe.name, device="cuda", dtype=device.dtype).around(), precision_set(precision):
+            yield
 
     def state(self) -> Mapping[str, Any]:
         return {"compiled": "no", "compiles": 0}
