@@ -37,6 +37,7 @@ from outfitswap_desktop.core.job import (
     Progress,
     Report,
     SwapRequest,
+    Wishes,
     refuse_nonsense,
     require_whole,
 )
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
     Picture = str | os.PathLike[str] | bytes | bytearray | memoryview | Image | np.ndarray
 
-__all__ = ["SegmentResult", "Session", "SwapResult", "segment", "swap"]
+__all__ = ["SegmentResult", "Session", "SwapResult", "Wishes", "segment", "swap"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,6 +176,8 @@ class Session:
         adult_attested: bool = False,
         outline: Picture | None = None,
         seed: int = 0,
+        steps: int | None = None,
+        wishes: Wishes | None = None,
         output: str | Path | None = None,
         quality: int = 95,
         keep_metadata: bool = True,
@@ -185,7 +188,8 @@ class Session:
 
         `adult_consent` is your statement that the person is an adult and agrees: "self", "release:FILE", "synthetic" or
         "licensed"; it is recorded for the photo, and may then be left out for twelve months. `adult_attested` says it a
-        second time, where the apparent age is unknown or under 25. `mask`, `outline` (of a person whom nobody finds): a
+        second time, where the apparent age is unknown or under 25. `steps` and `wishes` are for
+        diffusion engines. `mask`, `outline` (of a person whom nobody finds): a
         picture or array of the photo's size, >= 128 (or True) = in. Raises KnownError, Cancelled.
         """
         self._require_open()
@@ -201,6 +205,8 @@ class Session:
             person=person,
             engine=self._engine,
             seed=seed,
+            steps=steps,
+            wishes=wishes or Wishes(),
             quality=quality,
             keep_metadata=keep_metadata,
             consent=adult_consent,

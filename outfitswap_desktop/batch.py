@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest
+from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest, Wishes
 from outfitswap_desktop.core.jobs import Job, RowProblem, plan
 from outfitswap_desktop.core.manifest import read_consents, read_manifest, read_outfits, with_consents
 from outfitswap_desktop.core.receipt import file_hash
@@ -82,6 +82,9 @@ def run_batch(
     cancel: CancelToken,
     adult_attested: bool = False,
     consents: Path | None = None,
+    seed: int = 0,
+    steps: int | None = None,
+    wishes: Wishes | None = None,
 ) -> dict[str, Any]:
     """Run a folder or CSV of photos with the outfits of a file; returns the summary, which is also saved in `output`.
 
@@ -94,7 +97,17 @@ def run_batch(
     listed = read_outfits(outfits) if outfits is not None else None
     if consents is not None:
         photos = with_consents(photos, read_consents(consents))
-    jobs = plan(photos, listed, output=output, engine=engine, consent=consent, adult_attested=adult_attested)
+    jobs = plan(
+        photos,
+        listed,
+        output=output,
+        engine=engine,
+        seed=seed,
+        steps=steps,
+        wishes=wishes,
+        consent=consent,
+        adult_attested=adult_attested,
+    )
     problems = (*photos.problems, *(listed.problems if listed else ()))
     if not jobs and not problems:
         raise UsageProblem(

@@ -18,7 +18,18 @@ try:
     from outfitswap_desktop import __version__, terminal
     from outfitswap_desktop.cli_checks import add_checks
     from outfitswap_desktop.cli_history import history_app
-    from outfitswap_desktop.cli_options import LARGEST, SETTINGS, JsonOption, help_when_alone
+    from outfitswap_desktop.cli_options import (
+        LARGEST,
+        SETTINGS,
+        DepthOption,
+        GarmentWeightOption,
+        GuidanceOption,
+        JsonOption,
+        ModeOption,
+        PoseOption,
+        StrengthOption,
+        help_when_alone,
+    )
     from outfitswap_desktop.errors import BatchIncomplete, Cancelled, UsageProblem
     from outfitswap_desktop.terminal import cancel_on_interrupt, fail, progress, say, show, show_json
 except KeyboardInterrupt:  # a Ctrl-C while the program starts: no traceback
@@ -56,7 +67,10 @@ ZoneOption = Annotated[
 PersonOption = Annotated[
     int | None, typer.Option("--person", min=1, help="Who, counted from 1, left to right. Default: the largest.")
 ]
-EngineOption = Annotated[str, typer.Option("--engine", help="auto or fabric (the embedded engine).")]
+EngineOption = Annotated[
+    str,
+    typer.Option("--engine", help="auto, fabric (embedded), or one with weights: sd15, sdxl, klein, qwen."),
+]
 ConsentOption = Annotated[
     str | None,
     typer.Option(
@@ -103,11 +117,21 @@ def swap(
     outline: Annotated[
         Path | None, typer.Option("--outline", help="The person's outline, drawn, where nobody is found; with --mask.")
     ] = None,
+    variations: Annotated[
+        int,
+        typer.Option("--variations", min=1, max=16, help="Results with seeds counting up; numbers go to their names."),
+    ] = 1,
+    mode: ModeOption = "quality",
+    strength: StrengthOption = None,
+    guidance: GuidanceOption = None,
+    pose: PoseOption = None,
+    depth: DepthOption = None,
+    garment_weight: GarmentWeightOption = None,
     json: JsonOption = False,
 ) -> None:
     """Swap one garment in one photo."""
     from outfitswap_desktop.asking import run_asking
-    from outfitswap_desktop.core.job import SwapRequest, refuse_nonsense
+    from outfitswap_desktop.core.job import SwapRequest, Wishes, refuse_nonsense, variations_of
     from outfitswap_desktop.wiring import make_runner
 
     request = SwapRequest(
@@ -126,14 +150,17 @@ def swap(
         consent=consent,
         adult_attested=attested,
         outline=outline,
+        wishes=Wishes(mode, strength, guidance, pose, depth, garment_weight),
     )
     refuse_nonsense(request)
     with cancel_on_interrupt() as cancel, make_runner(request.engine) as runner:
-        outcome = run_asking(runner, request, quiet=json, cancel=cancel)
+        outcomes = [run_asking(runner, one, quiet=json, cancel=cancel) for one in variations_of(request, variations)]
     if json:
-        show_json(outcome.as_json())
+        documents = [outcome.as_json() for outcome in outcomes]
+        show_json(documents[0] if variations == 1 else {**documents[0], "variations": documents})
     else:
-        _tell(outcome)
+        for outcome in outcomes:
+            _tell(outcome)
 
 
 def _tell(outcome: Outcome) -> None:
@@ -209,6 +236,14 @@ def batch(
     outfits: Annotated[Path | None, typer.Option("--outfits", help="One prompt per line, or CSV/JSON.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Do only what is missing.")] = False,
     engine: EngineOption = "auto",
+    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST, help="For rows that name none.")] = 0,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="For diffusion engines.")] = None,
+    mode: ModeOption = "quality",
+    strength: StrengthOption = None,
+    guidance: GuidanceOption = None,
+    pose: PoseOption = None,
+    depth: DepthOption = None,
+    garment_weight: GarmentWeightOption = None,
     consent: ConsentOption = None,
     attested: AttestedOption = False,
     consents: Annotated[
@@ -222,6 +257,7 @@ def batch(
     """
     from outfitswap_desktop.asking import introduce
     from outfitswap_desktop.batch import run_batch
+    from outfitswap_desktop.core.job import Wishes
     from outfitswap_desktop.wiring import make_runner
 
     with cancel_on_interrupt() as cancel, make_runner(engine) as runner:
@@ -235,6 +271,9 @@ def batch(
                 outfits=outfits,
                 resume=resume,
                 engine=engine,
+                seed=seed,
+                steps=steps,
+                wishes=Wishes(mode, strength, guidance, pose, depth, garment_weight),
                 consent=consent,
                 adult_attested=attested,
                 consents=consents,

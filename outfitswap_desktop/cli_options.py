@@ -16,6 +16,24 @@ SETTINGS: dict[str, Any] = {
     "pretty_exceptions_enable": False,
     "invoke_without_command": True,
 }
+ModeOption = Annotated[
+    str, typer.Option("--mode", help="quality, balanced (guidance only where it shows) or fast (few-step weights).")
+]
+StrengthOption = Annotated[
+    float | None, typer.Option("--strength", min=0.0, max=1.0, help="How much is repainted. Default: the recipe's own.")
+]
+GuidanceOption = Annotated[
+    float | None, typer.Option("--guidance", min=1.0, max=20.0, help="How closely the words are followed.")
+]
+PoseOption = Annotated[
+    float | None, typer.Option("--pose", min=0.0, max=2.0, help="Weight of the pose ControlNet; 0 turns it off.")
+]
+DepthOption = Annotated[
+    float | None, typer.Option("--depth", min=0.0, max=2.0, help="Weight of the depth ControlNet; 0 turns it off.")
+]
+GarmentWeightOption = Annotated[
+    float | None, typer.Option("--garment-weight", min=0.0, max=1.5, help="How much a garment picture counts.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 

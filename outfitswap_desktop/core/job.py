@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -116,6 +116,27 @@ def _refuse_wild_wishes(request: SwapRequest) -> None:
             reason="bad_seeds",
             hint=f"At most {MOST_SEEDS}, the request's own among them.",
         )
+
+
+def variations_of(request: SwapRequest, count: int) -> tuple[SwapRequest, ...]:
+    """`count` requests with seeds counting up from the request's, to be painted in one batch by an engine that can.
+
+    The first keeps its output's name, the others have a number added to it.
+    """
+    if count == 1:
+        return (request,)
+    seeds = tuple((request.seed + number) % (LARGEST_SEED + 1) for number in range(count))
+    wishes = replace(request.wishes, seeds=seeds)
+    place = request.output
+    return tuple(
+        replace(
+            request,
+            seed=seed,
+            wishes=wishes,
+            output=place if number == 1 else place.with_name(f"{place.stem}-{number}{place.suffix}"),
+        )
+        for number, seed in enumerate(seeds, 1)
+    )
 
 
 def require_whole(name: str, value: object, *, low: int, high: int | None = None) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from outfitswap_desktop.core.job import SwapRequest
+from outfitswap_desktop.core.job import SwapRequest, Wishes
 from outfitswap_desktop.core.names import safe_stem, same_file_key, slug
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.errors import KnownError, UsageProblem
@@ -108,6 +108,7 @@ def plan(
     seed: int = 0,
     engine: str = "auto",
     steps: int | None = None,
+    wishes: Wishes | None = None,
     quality: int = 95,
     keep_metadata: bool = True,
     consent: str | None = None,
@@ -128,10 +129,10 @@ def plan(
             reason="output_folder",
             hint="Otherwise the next run would take results for photos.",
         )
-    wishes = list(_wishes(photos, outfits))
-    names = _names(wishes, suffix=suffix)
+    asked = list(_wishes(photos, outfits))
+    names = _names(asked, suffix=suffix)
     jobs = []
-    for number, (wish, name) in enumerate(zip(wishes, names, strict=True), 1):
+    for number, (wish, name) in enumerate(zip(asked, names, strict=True), 1):
         row, outfit = wish.row, wish.outfit
         request = SwapRequest(
             photo=row.photo,
@@ -149,6 +150,7 @@ def plan(
             consent=row.consent if row.consent is not None else consent,
             adult_attested=row.adult or adult_attested,
             outline=row.outline,
+            wishes=wishes or Wishes(),
         )
         jobs.append(Job(number, wish.key, row.line, outfit.title, request))
     _refuse_overwriting(jobs, output)
