@@ -15,29 +15,48 @@ if TYPE_CHECKING:
 
     from outfitswap_desktop.core.steps import Segmenter, Steps
     from outfitswap_desktop.engine.answers import EngineAnswers
+    from outfitswap_desktop.ml.engines import MlEngines
     from outfitswap_desktop.runner import Runner
     from outfitswap_desktop.safety.records.ledger import Ledger
     from outfitswap_desktop.store.history import History
+    from outfitswap_desktop.weights.store import WeightsStore
 
 _log = logging.getLogger(__name__)
 EMBEDDED = "fabric"
-GPU_ENGINES = ("sd15", "sdxl", "klein", "qwen", "tryon")
+DIFFUSION = ("sd15", "sdxl", "klein", "qwen")
+PLANNED = ("tryon",)
 """Engines that a later release brings; named here so that asking for one gets a plain answer."""
+
+
+def open_weights() -> WeightsStore:
+    """The weights on this machine."""
+    from outfitswap_desktop.weights.store import default_store
+
+    return default_store()
 
 
 def choose_engine(name: str) -> tuple[str, str]:
     """The engine for `name` ("auto" or an engine) and why, in one sentence. Raises UsageProblem or NotAvailable."""
-    if name == "auto":
-        return EMBEDDED, "auto: the embedded fabric engine, the only one in this release; it needs no GPU."
     if name == EMBEDDED:
         return EMBEDDED, "asked for"
-    if name in GPU_ENGINES:
+    if name in PLANNED:
         raise NotAvailable(
             f"The engine {name} is not part of this release.",
             reason="engine_not_available",
             hint="Use --engine fabric: it runs on every machine.",
         )
-    raise UsageProblem(f"There is no engine called {name}.", reason="unknown_engine", hint="Use auto or fabric.")
+    if name not in ("auto", *DIFFUSION):
+        raise UsageProblem(
+            f"There is no engine called {name}.",
+            reason="unknown_engine",
+            hint=f"Use auto, {EMBEDDED}, {', '.join(DIFFUSION)}.",
+        )
+    from outfitswap_desktop.ml import choice
+
+    if name == "auto":
+        best, reason = choice.best(open_weights())
+        return best or EMBEDDED, reason
+    return name, choice.asked_for(name, open_weights())
 
 
 def embedded_segmenters() -> tuple[Segmenter, ...]:
@@ -48,8 +67,24 @@ def embedded_segmenters() -> tuple[Segmenter, ...]:
     return MediaPipeSegmenter(), CascadeSegmenter()
 
 
+def segmenters() -> tuple[Segmenter, ...]:
+    """All segmenters of this machine, best first: those of installed weights before the embedded ones."""
+    embedded = embedded_segmenters()
+    store = open_weights()
+    if not any(store.state(one) == "installed" for one in ("yolo-clothing", "sam-vit-b", "mobile-sam")):
+        return embedded
+    from outfitswap_desktop.ml.choice import has_torch
+
+    if not has_torch():
+        return embedded
+    from outfitswap_desktop.ml.device import find_device
+    from outfitswap_desktop.ml.segmenter import ml_segmenters
+
+    return ml_segmenters(embedded, store, find_device())
+
+
 def make_steps(engine: str) -> Steps:
-    """The steps of one job for an engine name ("auto" or a name)."""
+    """The steps of the embedded engine, with the best segmenter that is there; raises as `choose_engine` for `engine`."""
     choose_engine(engine)
     from outfitswap_desktop.core.ladder import Ladder
     from outfitswap_desktop.core.memory import keep_large_blocks_apart
@@ -57,7 +92,7 @@ def make_steps(engine: str) -> Steps:
     from outfitswap_desktop.embedded.fabric.generator import FabricGenerator
 
     keep_large_blocks_apart()
-    return Steps(segmenter=Ladder(embedded_segmenters()), generator=FabricGenerator())
+    return Steps(segmenter=Ladder(segmenters()), generator=FabricGenerator())
 
 
 @contextmanager
@@ -116,9 +151,21 @@ def _runner_and_ledger(engine: str) -> Iterator[tuple[Runner, Ledger]]:
     from outfitswap_desktop.safety.kernel import SafetyKernel
 
     _warm_the_policy()
-    with open_history() as history, open_ledger() as ledger:
-        reason = choose_engine(engine)[1]
-        yield Runner(kernel=SafetyKernel(ledger), steps=steps, history=history, engine_reason=reason), ledger
+    with open_history() as history, open_ledger() as ledger, _engines(steps) as engines:
+        yield Runner(kernel=SafetyKernel(ledger), steps=steps, history=history, engines=engines), ledger
+
+
+@contextmanager
+def _engines(embedded: Steps) -> Iterator[MlEngines]:
+    """The engines of this machine; what one of them has loaded is given back at the end."""
+    from outfitswap_desktop.ml.engines import MlEngines
+    from outfitswap_desktop.safety.prompt.negative import NEGATIVE
+
+    engines = MlEngines(open_weights(), embedded=embedded, negative=NEGATIVE)
+    try:
+        yield engines
+    finally:
+        engines.close()
 
 
 @contextmanager

@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "segmenting": frozenset({"runner", "core"}),
     "demo": frozenset({"runner", "core", "safety.api"}),
     "batch": frozenset({"wiring", "runner", "core", "store", "safety.api"}),
-    "doctor": frozenset({"core", "store", "safety.api"}),
+    "doctor": frozenset({"core", "store", "weights", "safety.api"}),
     "ui": frozenset({"core", "store", "weights", "licensing", "safety.api", "engine.client", "engine.messages"}),
     "diagnostics": frozenset({"reports", "engine.messages", "store", "safety.api"}),
     "wiring": frozenset(

@@ -121,6 +121,19 @@ def history_row() -> Row:
 
 
 def engines_row() -> Row:
-    """What can change a garment in this release."""
-    advice = "The diffusion engines (sd15, sdxl, klein ...) are not part of this release, whatever the graphics card."
-    return Row("engines", "ok", "fabric (embedded, no GPU and no download)", advice)
+    """Which engines have their weights here, and how to get those of the others."""
+    from outfitswap_desktop.weights.catalogue import read_catalogue
+    from outfitswap_desktop.weights.store import WeightsStore
+
+    try:
+        store = WeightsStore(paths.weights_dir(), read_catalogue())
+        needs = {name: store.catalogue.needs(name) for name in ("sd15", "sdxl", "klein", "qwen")}
+        there = {name for name, ids in needs.items() if all(store.state(one) == "installed" for one in ids)}
+    except (KnownError, OSError, ValueError) as problem:
+        return Row(
+            "engines", "warn", f"fabric; the weights cannot be looked at: {problem}", "Check the folder's rights."
+        )
+    value = ", ".join(("fabric (embedded, no GPU and no download)", *(name for name in needs if name in there)))
+    missing = [name for name in needs if name not in there]
+    advice = f"Without weights: {', '.join(missing)}. `outfitswap models get ID` fetches them." if missing else ""
+    return Row("engines", "ok", value, advice)

@@ -119,7 +119,7 @@ def test_what_cannot_be_done_is_said_as_on_the_command_line(talk_to, astronaut_f
     request = SwapRequest(photo=astronaut_file, output=tmp_path / "o.png", prompt="navy linen", engine="sdxl")
     missing = talk.ask(RunSwap(request), seconds=SECOND)
     assert isinstance(missing, Failed)
-    assert missing.problem.reason == "engine_not_available"
+    assert missing.problem.reason == "weights_missing"
     unreadable = talk.ask(OpenPhoto(tmp_path / "none.jpg"), seconds=SECOND)
     assert isinstance(unreadable, Refused)
     assert unreadable.problem.kind == "input_refused"
