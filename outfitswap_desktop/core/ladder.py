@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from outfitswap_desktop.core.arrays import RGB
@@ -11,7 +11,7 @@ from outfitswap_desktop.core.job import CancelToken
 from outfitswap_desktop.core.regions import Segmentation
 from outfitswap_desktop.core.steps import Segmenter
 from outfitswap_desktop.core.zones import Zone
-from outfitswap_desktop.errors import KnownError, NobodyFound, NotAvailable
+from outfitswap_desktop.errors import NobodyFound, NotAvailable
 
 FINAL_REASONS = frozenset({"no_such_person", "no_such_zone"})
 """Answers about the photo that a weaker segmenter must not overrule."""
@@ -43,7 +43,7 @@ class Ladder:
     def _climb(
         self, photo: RGB, person: int | None, *, zones: frozenset[Zone] | None, cancel: CancelToken
     ) -> Segmentation:
-        reasons: list[str] = []
+        given_up: dict[str, list[str]] = {}
         for segmenter in self._segmenters:
             cancel.check()
             try:
@@ -51,15 +51,16 @@ class Ladder:
             except (NobodyFound, NotAvailable) as problem:
                 if problem.reason in FINAL_REASONS:
                     raise
-                reasons.append(_sentence(segmenter.name, problem))
+                given_up.setdefault(problem.message, []).append(segmenter.name)
                 continue
-            return replace(found, fallbacks=(*reasons, *found.fallbacks))
+            return replace(found, fallbacks=(*_sentences(given_up), *found.fallbacks))
         raise NobodyFound(
             "No person was found in the photo.",
             reason="nobody_found",
-            hint="Draw the garment yourself and pass it with --mask MASK.png. Tried: " + " ".join(reasons),
+            hint="Draw the garment yourself and pass it with --mask MASK.png. Tried: " + " ".join(_sentences(given_up)),
         )
 
 
-def _sentence(name: str, problem: KnownError) -> str:
-    return f"{name}: {problem.message}"
+def _sentences(given_up: Mapping[str, Sequence[str]]) -> list[str]:
+    """One sentence for each reason, after the names of all segmenters that gave it."""
+    return [f"{', '.join(names)}: {message}" for message, names in given_up.items()]

@@ -42,6 +42,7 @@ class Refiner(Protocol):
 
     name: str
 
+    def prepare(self) -> None: ...
     def answers(self, photo: RGB, prompts: tuple[Prompt, ...]) -> tuple[Answer, ...]: ...
     def refine_click(
         self,
@@ -81,6 +82,10 @@ class SamRefiner:
         self._weights = ""
         self.reasons: tuple[str, ...] = ()
         self.counters = Counters()
+
+    def prepare(self) -> None:
+        """Load the network now; raises NotAvailable where there is none, before other work is done in vain."""
+        self._loaded()
 
     def answer(self, photo: RGB, prompt: Prompt, *, several: bool = False) -> Answer:
         """See Refiner. `several`: of three answers the one that the network likes best, for a prompt of many meanings."""

@@ -45,7 +45,7 @@ def ultralytics() -> ModuleType:
     os.environ.setdefault("MPLCONFIGDIR", str(folder))
     with as_it_was():
         try:
-            import ultralytics as found
+            import ultralytics as imported
         except ImportError as problem:
             raise NotAvailable(
                 f"The library ultralytics cannot be loaded: {problem}.",
@@ -57,6 +57,7 @@ def ultralytics() -> ModuleType:
         if SETTINGS["sync"]:
             SETTINGS.update(sync=False)
     _require_safe_loading()
+    found: ModuleType = imported
     return found
 
 
