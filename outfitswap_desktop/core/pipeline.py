@@ -19,16 +19,18 @@ from outfitswap_desktop.core.job import CancelToken, Measured, Progress, Report,
 from outfitswap_desktop.core.mask import feather, solid, to_binary
 from outfitswap_desktop.core.memory import give_back
 from outfitswap_desktop.core.photo import Photo
-from outfitswap_desktop.core.regions import Segmentation
+from outfitswap_desktop.core.planning import plan_for_target
+from outfitswap_desktop.core.regions import HAND_DRAWN, Segmentation
 from outfitswap_desktop.core.steps import Generated, GenerationRequest, Recolour, Segmenter, Steps
-from outfitswap_desktop.core.zones import Zone, target_in_prompt
+from outfitswap_desktop.core.zones import TargetClass, Zone, target_in_prompt
 from outfitswap_desktop.errors import InputRefused, NobodyFound
 
 STAGE_ENDS = {"parse": 0.35, "mask": 0.40, "generate": 0.80, "paste": 0.85}
 """Share of the whole job that is behind when a stage ends; the rest belongs to gates, encoding and saving."""
-HAND_DRAWN = "hand-drawn mask"
 DRAWN_FEATHER = 2
 """Pixels over which a hand-drawn mask fades inwards."""
+KEEPS_CUT = " and keeps its cut"
+"""Said of a garment that stands in for the one asked for, by engines that can do no more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +95,8 @@ def run(
         give_back()
     with clock.stage("mask"):
         generator = steps.generator
+        if not generator.keeps_cut:
+            plan = _recut(plan, target_in_prompt(request.prompt))
         crop = compose.plan_crop(plan.alpha, max_pixels=generator.max_pixels, multiple=generator.multiple)
         plan = approve(soften(plan, crop=crop, seen=seen))
         job = generation_request(request, sources, plan=plan, seen=seen, crop=crop)
@@ -144,6 +148,15 @@ def plan_mask(
     return MaskPlan(alpha, zone, found, found.segmenter, keep_out, limits, _zone_notes(found, zone))
 
 
+def _recut(plan: MaskPlan, target: TargetClass | None) -> MaskPlan:
+    """The plan for an engine that paints `target` in a cut of its own."""
+    plan = replace(plan, limits=tuple(said.replace(KEEPS_CUT, "") for said in plan.limits))
+    if plan.segmentation is None:
+        return plan
+    shape = (plan.alpha.shape[0], plan.alpha.shape[1])
+    return plan_for_target(plan, target=target, found=plan.segmentation, shape=shape)
+
+
 def soften(plan: MaskPlan, *, crop: compose.Crop, seen: RGB) -> MaskPlan:
     """The plan with a soft edge that follows the garment's outline in the photo `seen` (H, W, 3).
 
@@ -170,7 +183,9 @@ def choose_zone(request: SwapRequest, found: Segmentation) -> tuple[Zone, tuple[
     if target is not None:
         for zone in stand_ins.get(target.zone, ()):
             if zone in found.regions:
-                said = f"No {target.name} was found on this person: what is worn as {zone.value} was changed and keeps its cut."
+                said = (
+                    f"No {target.name} was found on this person: what is worn as {zone.value} was changed{KEEPS_CUT}."
+                )
                 return zone, (said,)
         raise _no_zone(target.zone, found)
     return zone_or_largest(None, found), ()

@@ -16,6 +16,10 @@ Box = tuple[int, int, int, int]
 Polygon = tuple[tuple[tuple[int, int], ...], ...]
 
 
+HAND_DRAWN = "hand-drawn mask"
+"""Stands for the segmenter where the user drew the mask."""
+
+
 def box_of(mask: Mask) -> Box:
     """Bounding box (x0, y0, x1, y1) of `mask` > 0, x1 and y1 exclusive; (0, 0, 0, 0) when empty."""
     if mask.dtype == np.uint8 and mask.size:

@@ -16,6 +16,7 @@ from outfitswap_desktop.embedded.parse.exposure import lifted
 from outfitswap_desktop.embedded.parse.frame import Frame, cut_frame
 from outfitswap_desktop.embedded.parse.garments import Garments, find_garments
 from outfitswap_desktop.embedded.parse.headless import likely
+from outfitswap_desktop.embedded.parse.joints import body_pose
 from outfitswap_desktop.embedded.parse.labelling import Labelling
 from outfitswap_desktop.embedded.parse.parallel import two_at_a_time
 from outfitswap_desktop.embedded.parse.parts import Figure
@@ -83,6 +84,7 @@ class MediaPipeSegmenter:
             axes=_axes(reading),
             body=body,
             notes=_notes(reading, found=found, person=person, regions=regions),
+            pose=body_pose(reading.figure, reading.frame, (photo.shape[0], photo.shape[1])),
         )
 
     def close(self) -> None:

@@ -90,7 +90,7 @@ def _engine(receipt: Mapping[str, Any], machine: Machine, say: Say) -> list[str]
 
 
 def _mask(receipt: Mapping[str, Any], found: Found, say: Say) -> list[str]:
-    from outfitswap_desktop.core.pipeline import HAND_DRAWN  # brings OpenCV along
+    from outfitswap_desktop.core.regions import HAND_DRAWN  # brings OpenCV along
 
     drawn = _part(receipt, "request").get("mask_sha256")
     by_hand = drawn is not None or _part(receipt, "made").get("segmenter") == HAND_DRAWN

@@ -5,8 +5,8 @@ import hashlib
 
 import pytest
 
-from outfitswap_desktop.core.pipeline import HAND_DRAWN
 from outfitswap_desktop.core.receipt import versions
+from outfitswap_desktop.core.regions import HAND_DRAWN
 from outfitswap_desktop.ui.history.reproduce import Found, Machine, compare, look
 from tests.ui.history.entries import receipt
 
