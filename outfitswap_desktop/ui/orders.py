@@ -39,7 +39,8 @@ def orders(
 ) -> list[Order]:
     """The jobs of one click: one for each variation, seeds counting up. Raises ValueError when no photo is open.
 
-    `reserved` are files that jobs before them will still write.
+    For a diffusion engine each names the seeds of all, so that they are painted in one batch. `reserved` are files that
+    jobs before them will still write.
     """
     import numpy as np
 
@@ -53,8 +54,9 @@ def orders(
     stem = safe_stem(session.source.stem) if isinstance(session.source, Path) else "pasted"
     words = slug(prompt) if prompt.strip() else slug(outfit.garment.stem if outfit.garment is not None else "outfit")
     taken = set(reserved)
+    wishes = outfit.wishes
     made = []
-    for number in range(outfit.variations):
+    for seed in outfit.seeds:
         output = _free(folder, f"{stem}-{words}", suffix, taken)
         taken.add(output)
         made.append(
@@ -67,12 +69,13 @@ def orders(
                     zone=session.zone,
                     person=session.person,
                     engine=outfit.engine,
-                    seed=outfit.seed + number,
-                    steps=outfit.steps,
+                    seed=seed,
+                    steps=outfit.asked_steps,
                     quality=quality,
                     keep_metadata=keep_metadata,
                     consent=session.consent,
                     adult_attested=session.adult_attested,
+                    wishes=wishes,
                 ),
                 pasted,
                 mask,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +19,7 @@ from outfitswap_desktop.ui.background import Background
 from outfitswap_desktop.ui.history.shelf import Shelf
 from outfitswap_desktop.ui.job_worker import JobWorker
 from outfitswap_desktop.ui.orders import Order, orders
-from outfitswap_desktop.ui.outfit.outfit import Outfit
+from outfitswap_desktop.ui.outfit.outfit import ENGINES, Outfit, asked_of_recipe
 from outfitswap_desktop.ui.queue_page import QueuePage, QueueRow
 
 if TYPE_CHECKING:
@@ -194,8 +195,18 @@ class Runs(QObject):
 
     @staticmethod
     def outfit_of(entry: Entry, base: Outfit) -> Outfit:
-        """The outfit that made an entry, as far as its receipt says."""
-        return replace(base, words=entry.prompt, styles=(), seed=entry.seed, seed_locked=True, variations=1)
+        """The outfit that made an entry, as far as its receipt says: the engine that made it, and what that was asked."""
+        with contextlib.suppress(KnownError):  # a damaged receipt says nothing
+            base = replace(base, **asked_of_recipe(_asked(entry.receipt)))
+        return replace(
+            base,
+            words=entry.prompt,
+            styles=(),
+            engine=entry.engine if entry.engine in ENGINES else base.engine,
+            seed=entry.seed,
+            seed_locked=True,
+            variations=1,
+        )
 
     # Presets
 
@@ -244,6 +255,14 @@ class Runs(QObject):
     def _close_files(self) -> None:
         if self._presets is not None:
             self._presets.close()
+
+
+def _asked(receipt: Mapping[str, Any]) -> dict[str, Any]:
+    """What a receipt says was asked of the recipe: its wishes and steps."""
+    request = receipt.get("request")
+    wishes = request.get("wishes") if isinstance(request, Mapping) else None
+    steps = request.get("steps") if isinstance(request, Mapping) else None
+    return {**(wishes if isinstance(wishes, Mapping) else {}), "steps": steps}
 
 
 def _row(job: Job) -> QueueRow:

@@ -11,6 +11,8 @@ from PySide6.QtCore import QCoreApplication
 from outfitswap_desktop.engine.messages import Problem
 
 _OPTION: Final = re.compile(r"--[a-z]")
+_MODELS: Final = frozenset({"weights_missing", "weights_damaged", "licence_not_accepted"})
+"""Reasons whose hints name a command for what the Models page does."""
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+")
 
 
@@ -21,7 +23,8 @@ def without_options(text: str) -> str:
 
 def in_window(problem: Problem) -> Problem:
     """The problem with a hint that can be followed here; hints without options stay as they are."""
-    return replace(problem, hint=_hint(problem)) if _OPTION.search(problem.hint) else problem
+    elsewhere = problem.reason in _MODELS or _OPTION.search(problem.hint)
+    return replace(problem, hint=_hint(problem)) if elsewhere else problem
 
 
 def _hint(problem: Problem) -> str:
@@ -39,6 +42,12 @@ def _hint(problem: Problem) -> str:
         ),
         "target_uncovers": QCoreApplication.translate(
             "Wording", "Ask for a garment that covers as much, or choose a smaller one to change."
+        ),
+        "weights_missing": QCoreApplication.translate("Wording", "Get it on the Models page."),
+        "weights_damaged": QCoreApplication.translate("Wording", "Get it once more on the Models page."),
+        "licence_not_accepted": QCoreApplication.translate("Wording", "Read and accept it on the Models page."),
+        "engine_not_available": QCoreApplication.translate(
+            "Wording", "Choose another engine under More; the fabric engine runs on every machine."
         ),
         "prompt_empty": QCoreApplication.translate("Wording", "Write words, or choose a picture of a garment."),
     }

@@ -18,7 +18,8 @@ from outfitswap_desktop.ui.autosave import Autosave
 from outfitswap_desktop.ui.background import Background
 from outfitswap_desktop.ui.editor_page import EditorPage
 from outfitswap_desktop.ui.menus import titles
-from outfitswap_desktop.ui.outfit.outfit import ENGINES
+from outfitswap_desktop.ui.outfit.installed import InstalledEngines
+from outfitswap_desktop.ui.outfit.outfit import FABRIC
 from outfitswap_desktop.ui.pages import agreed
 from outfitswap_desktop.ui.pages.first_run import FirstRunPage
 from outfitswap_desktop.ui.recents import Recents
@@ -47,6 +48,7 @@ class Workshop(QObject):
         self.desk.trouble.connect(window.say)
         self.session = Session(self.desk, self)
         self.background = Background(self)
+        self.installed = InstalledEngines(self.background, self)
         self.runs = Runs(self.session, self.settings, self, client=clients("engine") if clients is not None else None)
         self.attention = Attention(window, window.windowIcon())
         self.autosave = Autosave(paths.project_file(), self.session.snapshot, self)
@@ -111,6 +113,7 @@ class Workshop(QObject):
     def _warm(self) -> None:
         if not self._closed:
             self.desk.warm()
+            self.installed.refresh()
 
     def _first_run(self, photo: Path | None) -> None:
         page = FirstRunPage(self.desk, self.window)
@@ -160,7 +163,7 @@ class Workshop(QObject):
             from outfitswap_desktop.ui.history.page import HistoryPage
 
             page = HistoryPage(self.runs.shelf, self.desk, self.window)
-            page.side.engines = frozenset(ENGINES)
+            page.side.engines = self.installed.engines | {FABRIC}
             page.open_asked.connect(self._open_entry)
             page.use_as_source.connect(self._use_result)
             page.remake.connect(self._remake)
@@ -346,7 +349,8 @@ class Workshop(QObject):
         from outfitswap_desktop.ui.pages.weights import WeightsPage
 
         reason = self.tr("GPU engines and their weights come with a later release; the fabric engine needs none.")
-        self._in_dialog(self.tr("Models"), WeightsPage(reason=reason))
+        dialog = self._in_dialog(self.tr("Models"), WeightsPage(reason=reason))
+        dialog.finished.connect(lambda _code: self.installed.refresh())
 
     def show_help(self) -> None:
         """Help and shortcuts."""
@@ -372,7 +376,7 @@ class Workshop(QObject):
 
         AboutDialog(self.window).open()
 
-    def _in_dialog(self, title: str, page: QWidget) -> None:
+    def _in_dialog(self, title: str, page: QWidget) -> QDialog:
         dialog = QDialog(self.window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setWindowTitle(title)
@@ -383,6 +387,7 @@ class Workshop(QObject):
         buttons.rejected.connect(dialog.reject)
         column.addWidget(buttons)
         dialog.open()
+        return dialog
 
     # Joining
 
@@ -400,12 +405,18 @@ class Workshop(QObject):
         editor.export_asked.connect(self.export_mask)
         editor.outfit.preset_kept.connect(runs.keep_preset)
         editor.outfit.preset_dropped.connect(runs.drop_preset)
+        editor.outfit.models_asked.connect(self.show_weights)
+        self.installed.changed.connect(self._show_installed)
         runs.presets_changed.connect(editor.outfit.show_own)
         runs.started.connect(lambda _job: editor.run.job_started())
         runs.progressed.connect(self._progressed)
         runs.ended.connect(self._job_ended)
         runs.said.connect(window.say)
         window.appearance.changed.connect(self._theme_changed)
+
+    def _show_installed(self, engines: frozenset[str]) -> None:
+        self.editor.outfit.show_installed(engines)
+        self._built["history"].side.engines = engines | {FABRIC}  # type: ignore[attr-defined]
 
     def _theme_changed(self, _theme: object) -> None:
         self.editor.canvas.viewport().update()

@@ -153,8 +153,8 @@ def test_variations_have_seeds_in_a_row_and_names_of_their_own(qtbot, window, as
     shop = open_photo(qtbot, window, astronaut_file, **AGREED)
     panel = shop.editor.outfit
     panel.words.set_text("navy")
-    panel._variations.setValue(3)
-    panel._seed.setText("41")
+    panel.advanced.variations.setValue(3)
+    panel.advanced.seed.setText("41")
     panel._seed_edited("41")
     ended = []
     shop.runs.ended.connect(lambda job, end: ended.append(end))

@@ -33,6 +33,7 @@ from PySide6.QtWidgets import (
 
 from outfitswap_desktop.store.entry import Entry
 from outfitswap_desktop.ui import icons, theme
+from outfitswap_desktop.ui.history.plan import plan_lines
 from outfitswap_desktop.ui.history.reproduce import Reproduction
 
 _COLOURS: Final = ("#6cabf5", "#f0b354", "#77c98b", "#c792ea", "#ff8a80", "#4dd0e1")
@@ -159,6 +160,7 @@ class DiagnosticsView(QScrollArea):
             "made",
             self.tr("Engine: {name}").format(name=made.get("engine") or entry.engine),
             self.tr("Segmenter: {name}").format(name=made.get("segmenter") or entry.segmenter),
+            *plan_lines(_at(made, "plan"), self.locale()),
             *regions,
             *map(str, (*(made.get("limits") or ()), *(made.get("notes") or ()))),
         )

@@ -1,23 +1,18 @@
-"""The outfit panel: zone, words, presets, styles, a picture, and under "More" seed, variations and engine."""
+"""The outfit panel: zone, words, presets, styles, a picture, and "More"."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
-    QComboBox,
-    QFormLayout,
-    QHBoxLayout,
     QInputDialog,
     QLabel,
-    QLineEdit,
     QPushButton,
-    QSpinBox,
+    QScrollArea,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -26,7 +21,8 @@ from PySide6.QtWidgets import (
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.ui.actions import Actions, Spec
 from outfitswap_desktop.ui.flow import FlowLayout
-from outfitswap_desktop.ui.outfit.outfit import ENGINES, MOST_VARIATIONS, Outfit
+from outfitswap_desktop.ui.outfit.advanced import Advanced
+from outfitswap_desktop.ui.outfit.outfit import AUTO, ENGINES, Outfit
 from outfitswap_desktop.ui.outfit.picture_drop import PictureDrop
 from outfitswap_desktop.ui.outfit.preset_grid import PresetGrid
 from outfitswap_desktop.ui.outfit.presets import OWN_GROUP, Preset, Style, bundled_presets, bundled_styles, styled
@@ -35,9 +31,6 @@ from outfitswap_desktop.ui.tab_order import in_order
 
 if TYPE_CHECKING:
     from outfitswap_desktop.ui.worker import Desk
-
-SEED_SIDE = 2**31 - 1
-"""Seeds that the dice throw: 0 to this, short enough to be copied by hand."""
 
 
 class OutfitPanel(QWidget):
@@ -51,10 +44,10 @@ class OutfitPanel(QWidget):
     preset_kept = Signal(str, str)
     """A preset of the user's own: name and words."""
     preset_dropped = Signal(str)
+    models_asked = Signal()
+    """The user wants engines that are not installed."""
 
-    def __init__(
-        self, desk: Desk, parent: QWidget | None = None, *, engines: Sequence[str] = ("auto", *ENGINES)
-    ) -> None:
+    def __init__(self, desk: Desk, parent: QWidget | None = None, *, engines: Sequence[str] = (AUTO, *ENGINES)) -> None:
         super().__init__(parent)
         self._styles = bundled_styles()
         self._bundled = bundled_presets()
@@ -67,11 +60,8 @@ class OutfitPanel(QWidget):
         self.picture = PictureDrop(desk, self)
         self.presets = PresetGrid(self)
         self._style_buttons: dict[str, QPushButton] = {}
-        self._engine = QComboBox(self)
-        self._seed = QLineEdit(self)
-        self._lock = QToolButton(self)
-        self._variations = QSpinBox(self)
-        self._build(engines)
+        self.advanced = Advanced(self, engines=engines)
+        self._build()
         self._connect()
         self.show_own(())
 
@@ -85,7 +75,7 @@ class OutfitPanel(QWidget):
             self.presets.view,
             *self.picture.findChildren(QPushButton),
             self._more,
-            *(self._seed, self._lock, self._dice, self._variations, self._engine),
+            *self.advanced.stops,
         )
 
     # What is chosen
@@ -93,15 +83,8 @@ class OutfitPanel(QWidget):
     @property
     def outfit(self) -> Outfit:
         """What the panel says now."""
-        return Outfit(
-            words=self.words.text,
-            styles=tuple(name for name, button in self._style_buttons.items() if button.isChecked()),
-            garment=self.picture.path,
-            engine=str(self._engine.currentData()),
-            seed=int(self._seed.text() or 0),
-            seed_locked=self._lock.isChecked(),
-            variations=self._variations.value(),
-        )
+        styles = tuple(name for name, button in self._style_buttons.items() if button.isChecked())
+        return self.advanced.apply(Outfit(words=self.words.text, styles=styles, garment=self.picture.path))
 
     @property
     def prompt(self) -> str:
@@ -114,10 +97,7 @@ class OutfitPanel(QWidget):
         for name, button in self._style_buttons.items():
             button.setChecked(name in outfit.styles)
         self.words.set_text(outfit.words)
-        self._engine.setCurrentIndex(max(0, self._engine.findData(outfit.engine)))
-        self._seed.setText(str(outfit.seed))
-        self._lock.setChecked(outfit.seed_locked)
-        self._variations.setValue(outfit.variations)
+        self.advanced.show_outfit(outfit)
         if outfit.garment is None:
             self.picture.clear()
         elif outfit.garment != self.picture.path:
@@ -127,9 +107,11 @@ class OutfitPanel(QWidget):
 
     def next_seed(self) -> None:
         """Throw the dice, unless the seed is locked."""
-        if not self._lock.isChecked():
-            self._seed.setText(str(secrets.randbelow(SEED_SIDE)))
-            self._changed()
+        self.advanced.next_seed()
+
+    def show_installed(self, engines: Collection[str]) -> None:
+        """Grey out the engines whose weights are not there; the built-in one and "auto" always are."""
+        self.advanced.show_installed(engines)
 
     def show_zones(self, zones: Iterable[Zone], chosen: Zone | None) -> None:
         """Show a chip for each zone that was found; none is chosen for None."""
@@ -180,9 +162,9 @@ class OutfitPanel(QWidget):
         actions.add(Spec("outfit.dice", self.tr("Throw another seed"), "outfit", ("Ctrl+D",)), self.next_seed)
         actions.add(
             Spec("outfit.lock", self.tr("Keep the seed"), "outfit", ("Ctrl+Shift+K",), checkable=True),
-            self._lock.setChecked,
+            self.advanced.lock.setChecked,
         )
-        self._lock.toggled.connect(actions["outfit.lock"].setChecked)
+        self.advanced.lock.toggled.connect(actions["outfit.lock"].setChecked)
         actions.add(Spec(keep, self.tr("Keep these words as a preset…"), "outfit", ("Ctrl+Shift+P",)), self._keep)
         actions.add(Spec(drop, self.tr("Delete the chosen preset of mine"), "outfit"), self._drop)
         actions.add(
@@ -191,7 +173,7 @@ class OutfitPanel(QWidget):
 
     # Building
 
-    def _build(self, engines: Sequence[str]) -> None:
+    def _build(self) -> None:
         column = QVBoxLayout(self)
         self._zones_title = self._titled(self.tr("Garment"))
         self._zones_title.hide()
@@ -209,9 +191,8 @@ class OutfitPanel(QWidget):
         self._more.setArrowType(Qt.ArrowType.RightArrow)
         self._more.setAutoRaise(True)
         column.addWidget(self._more)
-        self._advanced = self._advanced_box(engines)
-        self._advanced.hide()
-        column.addWidget(self._advanced)
+        self.advanced.hide()
+        column.addWidget(self.advanced)
         column.setContentsMargins(8, 8, 8, 8)
 
     def _titled(self, text: str) -> QLabel:
@@ -243,47 +224,13 @@ class OutfitPanel(QWidget):
         }
         return names.get(style.name, style.name)
 
-    def _advanced_box(self, engines: Sequence[str]) -> QWidget:
-        box = QWidget(self)
-        form = QFormLayout(box)
-        for engine in engines:
-            self._engine.addItem(self._engine_name(engine), engine)
-        self._engine.setAccessibleName(self.tr("Engine"))
-        self._seed.setAccessibleName(self.tr("Seed"))
-        self._seed.setText("0")
-        self._seed.setMaxLength(18)
-        self._seed.setInputMask("")
-        self._lock.setText(self.tr("Keep"))
-        self._lock.setCheckable(True)
-        self._lock.setToolTip(self.tr("Keep this seed for the next run, so that it can be compared"))
-        self._dice = dice = QToolButton(box)
-        dice.setText(self.tr("Other"))
-        dice.setToolTip(self.tr("Throw another seed (Ctrl+D)"))
-        dice.clicked.connect(self.next_seed)
-        seed_row = QHBoxLayout()
-        for part in (self._seed, self._lock, dice):
-            seed_row.addWidget(part)
-        self._variations.setRange(1, MOST_VARIATIONS)
-        self._variations.setAccessibleName(self.tr("Variations"))
-        self._variations.setToolTip(self.tr("How many results with seeds one after the other"))
-        form.addRow(self.tr("Seed"), seed_row)
-        form.addRow(self.tr("Variations"), self._variations)
-        form.addRow(self.tr("Engine"), self._engine)
-        return box
-
-    def _engine_name(self, engine: str) -> str:
-        names = {"auto": self.tr("Best for this machine"), "fabric": self.tr("Fabric (built in, no GPU)")}
-        return names.get(engine, engine)
-
     def _connect(self) -> None:
         self.words.changed.connect(lambda _text: self._changed())
         self.words.submitted.connect(self.run_asked)
         self.picture.changed.connect(lambda _path: self._changed())
         self.presets.chosen.connect(self._preset_chosen)
-        self._engine.currentIndexChanged.connect(lambda _index: self._changed())
-        self._seed.textEdited.connect(self._seed_edited)
-        self._lock.toggled.connect(lambda _on: self._changed())
-        self._variations.valueChanged.connect(lambda _count: self._changed())
+        self.advanced.changed.connect(self._changed)
+        self.advanced.models_asked.connect(self.models_asked)
         self._more.toggled.connect(self._show_more)
 
     # What happens
@@ -293,14 +240,18 @@ class OutfitPanel(QWidget):
             self.changed.emit(self.outfit)
 
     def _show_more(self, on: bool) -> None:
-        self._advanced.setVisible(on)
+        self.advanced.setVisible(on)
         self._more.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
+        if on:
+            QTimer.singleShot(0, self, self._scroll_to_more)
 
-    def _seed_edited(self, text: str) -> None:
-        digits = "".join(c for c in text if c in "0123456789")
-        if digits != text:
-            self._seed.setText(digits)
-        self._changed()
+    def _scroll_to_more(self) -> None:
+        """What came below the window's edge is brought up, "More" itself staying in sight."""
+        area = self.parentWidget()
+        while area is not None and not isinstance(area, QScrollArea):
+            area = area.parentWidget()
+        if area is not None:
+            area.verticalScrollBar().setValue(self._more.y())
 
     def _style_toggled(self, style: Style, on: bool) -> None:
         if on:

@@ -133,13 +133,13 @@ def test_zones_are_chips(qtbot, panel):
 
 def test_the_seed_takes_digits_only_and_can_be_kept(qtbot, panel):
     panel._more.setChecked(True)
-    panel._seed.clear()
-    qtbot.keyClicks(panel._seed, "12a-3")
+    panel.advanced.seed.clear()
+    qtbot.keyClicks(panel.advanced.seed, "12a-3")
     assert panel.outfit.seed == 123
-    panel._lock.setChecked(True)
+    panel.advanced.lock.setChecked(True)
     panel.next_seed()
     assert panel.outfit.seed == 123
-    panel._lock.setChecked(False)
+    panel.advanced.lock.setChecked(False)
     panel.next_seed()
     assert panel.outfit.seed != 123
 
