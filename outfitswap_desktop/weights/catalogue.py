@@ -23,6 +23,7 @@ ROLES: Final = (
 PAINTS: Final = frozenset({"generator", "part", "adapter", "control", "preview"})
 """Roles whose values end in pixels: only known hashes may run."""
 IGNORE: Final = "ignore"
+_ROADS: Final = ("https://", "http://127.0.0.1:")
 PINS_BEGIN: Final = "# ==== pins: written by `outfitswap models pin`, nothing below is edited by hand ===="
 
 
@@ -54,6 +55,7 @@ class Licence:
 class Weights:
     """One entry of the catalogue. `source` is "hub:owner/name" or an https address; `about_bytes` an estimate to show.
 
+    `also` are other addresses of the same bytes.
     With `unpack` the source is a ZIP, `archive` what is pinned of it, and `files` the only members that are taken out.
     """
 
@@ -74,6 +76,7 @@ class Weights:
     optional: bool = False
     unpack: bool = False
     archive: File | None = None
+    also: tuple[str, ...] = ()
 
     @property
     def pinned(self) -> bool:
@@ -181,6 +184,7 @@ def _weights(values: Mapping[str, Any], licences: Mapping[str, Licence], pin: Ma
         optional=values.get("optional", False),
         unpack=values.get("unpack", False),
         archive=File(values["source"].rpartition("/")[2], **pin["archive"]) if "archive" in pin else None,
+        also=tuple(values.get("also", ())),
     )
     _refuse_nonsense(made)
     return made
@@ -198,7 +202,7 @@ def _refuse_nonsense(weights: Weights) -> None:
         raise ValueError(f"{where}: the id must be one plain name")
     if weights.role not in ROLES:
         raise ValueError(f"{where}: unknown role {weights.role!r}")
-    if not weights.source.startswith((HUB, "https://")):
+    if not all(address.startswith((HUB, *_ROADS)) for address in (weights.source, *weights.also)):
         raise ValueError(f"{where}: the source is neither on the hub nor an https address")
     if weights.importable and weights.paints:
         raise ValueError(f"{where}: what paints is never importable by structure")

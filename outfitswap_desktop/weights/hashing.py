@@ -1,4 +1,4 @@
-"""Hashes of files: SHA-256, git's own for small files on the hub, and MD5 where a published name carries part of it."""
+"""Hashes of files: SHA-256, and git's own for small files on the hub."""
 
 from __future__ import annotations
 
@@ -20,13 +20,6 @@ def sha256_of(path: Path, *, report: Callable[[int], None] | None = None) -> str
 def git_blob_of(path: Path) -> str:
     """The SHA-1 that git gives a file, in hex: over "blob", its size, a zero byte, and its bytes."""
     found = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
-    _feed(path, found.update, None)
-    return found.hexdigest()
-
-
-def md5_of(path: Path) -> str:
-    """MD5 of a file in hex: says that it is the published one, not that nobody forged it."""
-    found = hashlib.md5(usedforsecurity=False)
     _feed(path, found.update, None)
     return found.hexdigest()
 
