@@ -11,13 +11,18 @@ from outfitswap_desktop.ui.outfit.outfit import ENGINES
 
 if TYPE_CHECKING:
     from outfitswap_desktop.ui.background import Background
+    from outfitswap_desktop.weights.store import WeightsStore
 
 
-def installed_engines() -> frozenset[str]:
-    """The engines for a graphics card of which everything that they need is installed; reads the disk."""
-    from outfitswap_desktop.weights.store import default_store
+def installed_engines(store: WeightsStore | None = None) -> frozenset[str]:
+    """The engines for a graphics card of which everything that they need is installed; reads the disk.
 
-    store = default_store()
+    `store` None: the user's own.
+    """
+    if store is None:
+        from outfitswap_desktop.weights.store import default_store
+
+        store = default_store()
     here = frozenset(store.installed())
     needed = {engine: frozenset(store.catalogue.needs(engine)) for engine in ENGINES}
     return frozenset(engine for engine, weights in needed.items() if weights and weights <= here)
