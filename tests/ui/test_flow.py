@@ -155,7 +155,7 @@ def test_variations_have_seeds_in_a_row_and_names_of_their_own(qtbot, window, as
     panel.words.set_text("navy")
     panel.advanced.variations.setValue(3)
     panel.advanced.seed.setText("41")
-    panel._seed_edited("41")
+    panel.advanced._seed_edited("41")
     ended = []
     shop.runs.ended.connect(lambda job, end: ended.append(end))
     shop.run()
