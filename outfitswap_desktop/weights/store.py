@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import shutil
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from outfitswap_desktop import paths
 from outfitswap_desktop.errors import NotAvailable
 from outfitswap_desktop.weights.catalogue import Catalogue, File, Weights, read_catalogue
 from outfitswap_desktop.weights.hashing import sha256_of
+from outfitswap_desktop.weights.lock import locked
 from outfitswap_desktop.weights.record import RECORD, Kept, Record, read_json, read_record, write_json, write_record
 
 State = Literal["installed", "missing", "partial", "damaged"]
@@ -48,7 +50,7 @@ class Acceptance:
 
 
 class WeightsStore:
-    """The weights in `folder`, judged by `catalogue`. Nothing here uses the network or changes weights."""
+    """The weights in `folder`, judged by `catalogue`. Nothing here uses the network."""
 
     def __init__(self, folder: Path, catalogue: Catalogue) -> None:
         self.folder = folder
@@ -103,6 +105,36 @@ class WeightsStore:
     def installed(self) -> tuple[str, ...]:
         """Ids of the catalogue that are installed and undamaged, in the catalogue's order."""
         return tuple(weights_id for weights_id in self.catalogue.weights if self.state(weights_id) == "installed")
+
+    def remove(self, weights_id: str) -> int:
+        """Delete weights and what was fetched of them; returns the bytes that are free again.
+
+        The record of their hashes and the accepted licence stay. Raises NotAvailable ("weights_busy", "weights_in_use").
+        """
+        weights_id = self.catalogue.get(weights_id).id
+        with locked(self.folder, weights_id):
+            freed = sum(_bytes_in(folder) for folder in (self.place(weights_id), self.part(weights_id)))
+            self.discard(weights_id)
+            if self.part(weights_id).exists():
+                shutil.rmtree(self.part(weights_id), ignore_errors=True)
+        return freed
+
+    def discard(self, weights_id: str) -> None:
+        """Take installed weights away, under the lock: first their name, so that nobody opens half of them."""
+        place = self.place(weights_id)
+        aside = self.folder / f"{place.name}.old"
+        shutil.rmtree(aside, ignore_errors=True)
+        if not place.exists():
+            return
+        try:
+            place.replace(aside)
+        except OSError as problem:
+            raise NotAvailable(
+                f"The weights {weights_id} are in use by another program.",
+                reason="weights_in_use",
+                hint="Wait until its job has ended, or close it.",
+            ) from problem
+        shutil.rmtree(aside, ignore_errors=True)
 
     def size(self, weights_id: str) -> int:
         """Bytes that the recorded files take on this disk; 0 when nothing is installed."""
@@ -165,6 +197,10 @@ class WeightsStore:
 
     def _record(self, weights_id: str) -> Record | None:
         return read_record(self.place(weights_id), weights_id)
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
 
 
 def default_store() -> WeightsStore:

@@ -1,4 +1,4 @@
-"""Downloads that go wrong in every way that we know: no corrupt file is ever used, and one clear sentence says what happened."""
+"""Downloads that go wrong in every way we know: no corrupt file is ever used, and one clear sentence says what happened."""
 
 import errno
 import os
@@ -416,11 +416,12 @@ def test_a_second_program_waits_and_finds_it_done(hub, store, get, fetcher):
     seen = []
     with locked(store.folder, "tiny"):
         cancel = CancelToken()
-        other = threading.Thread(
-            target=lambda: pytest.raises(
-                Cancelled, fetcher.fetch, "tiny", report=lambda now: seen.append(now.stage), cancel=cancel
-            )
-        )
+
+        def wait_for_it():
+            with pytest.raises(Cancelled):
+                fetcher.fetch("tiny", report=lambda now: seen.append(now.stage), cancel=cancel)
+
+        other = threading.Thread(target=wait_for_it)
         other.start()
         time.sleep(0.4)
         cancel.set()
