@@ -81,9 +81,9 @@ class EmbeddingCache:
         if path is None or not path.is_file():
             return None
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as source, np.load(source, allow_pickle=False) as file:
                 embedding = np.asarray(file["embedding"])  # the archive's checksum is verified while it is read
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, MemoryError):
+        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, MemoryError):
             with contextlib.suppress(OSError):
                 path.unlink()
             return None
