@@ -14,7 +14,7 @@ from outfitswap_desktop.core.job import BALANCED, FAST, CancelToken
 from outfitswap_desktop.core.steps import Generated, GenerationRequest
 from outfitswap_desktop.errors import NotAvailable
 from outfitswap_desktop.ml.device import Device, find_device
-from outfitswap_desktop.ml.diffusion.conditions import Counters, Options, Plan, Planner, Smallest
+from outfitswap_desktop.ml.diffusion.conditions import Counters, Options, Plan, Planner, Smallest, all_resident
 from outfitswap_desktop.ml.diffusion.stock_crop import finished, resized, token_mask, whole_tokens, work_size
 from outfitswap_desktop.ml.diffusion.stock_parts import (
     Painting,
@@ -24,7 +24,6 @@ from outfitswap_desktop.ml.diffusion.stock_parts import (
     WordsCache,
     digest,
 )
-from outfitswap_desktop.ml.diffusion.stock_plan import planner_for
 from outfitswap_desktop.ml.quiet import hush
 from outfitswap_desktop.ml.recipes import Recipe
 
@@ -51,7 +50,7 @@ class _Order:
 class StockGenerator:
     """Paints with a stock pipeline; loads at the first request and keeps everything until `close`.
 
-    `negative` is used where the pipeline guides. `planner` None plans by the sizes of the weights. `previews` is there for
+    `negative` is used where the pipeline guides. `previews` is there for
     the sake of the common face: no small decoder for these engines' latents is in the catalogue, and it is never called.
     One call at a time.
     """
@@ -65,7 +64,7 @@ class StockGenerator:
         *,
         negative: str,
         device: Device | None = None,
-        planner: Planner | None = None,
+        planner: Planner = all_resident,
         previews: Callable[[RGB], None] | None = None,
     ) -> None:
         self.name = recipe.name
@@ -157,8 +156,6 @@ class StockGenerator:
         began = time.perf_counter()
         main = self._store.open(self._recipe.weights)
         few = installed(self._store, self._recipe.fast.lora) if self._recipe.fast is not None else None
-        if self._planner is None:
-            self._planner = planner_for(main.folder, dtype=dtype_of(self._recipe, self._device))
         engine = _engine(self._recipe, main, few, device=self._device, counters=self.counters)
         self._weights = {found.id: fingerprint(found) for found in (main, few) if found is not None}
         self._few_steps = few is not None
@@ -169,7 +166,6 @@ class StockGenerator:
         return engine, self._device
 
     def _planned(self, painting: Painting, batch: int, device: Device) -> Plan:
-        assert self._planner is not None
         options = Options(guided=painting.guidance > 1.0, image_prompt=painting.garment is not None)
         return self._planner(self._recipe, painting.size, batch, options=options, device=device)
 
