@@ -29,7 +29,9 @@ class Recipe:
 
     `weights` and `vae` (replaces the VAE of the former where it is installed) are ids of the catalogue. `buckets` are
     the sizes (width, height) that are painted at. `guidance_interval` holds shares 0..1 of the steps in which the mode
-    "balanced" guides. `prompt_template` has one place, {prompt}. Weights of conditions 0..2. `dtype` is torch's name.
+    "balanced" guides. `sampler` is a name of
+    diffusion.schedule; the few-step way has "lcm". `prompt_template` has one place, {prompt}. Weights of conditions 0..2.
+    `dtype` is torch's name.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Recipe:
     dtype: str
     fast: Fast | None = None
     vae: str | None = None
+    sampler: str = "dpmpp_2m_karras"
 
 
 def recipes(path: Path | None = None) -> Mapping[str, Recipe]:
