@@ -13,7 +13,7 @@ from outfitswap_desktop.errors import KnownError, NotAvailable, UsageProblem
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from outfitswap_desktop.core.steps import Segmenter, Steps
+    from outfitswap_desktop.core.steps import ClickRefiner, Segmenter, Steps
     from outfitswap_desktop.engine.answers import EngineAnswers
     from outfitswap_desktop.ml.engines import MlEngines
     from outfitswap_desktop.runner import Runner
@@ -67,20 +67,26 @@ def embedded_segmenters() -> tuple[Segmenter, ...]:
     return MediaPipeSegmenter(), CascadeSegmenter()
 
 
-def segmenters() -> tuple[Segmenter, ...]:
-    """All segmenters of this machine, best first: those of installed weights before the embedded ones."""
+def masks() -> tuple[tuple[Segmenter, ...], ClickRefiner | None]:
+    """All segmenters of this machine, best first, those of installed weights before the embedded ones; and SAM for clicks."""
     embedded = embedded_segmenters()
     store = open_weights()
-    if not any(store.state(one) == "installed" for one in ("yolo-clothing", "sam-vit-b", "mobile-sam")):
-        return embedded
+    there = {one for one in ("yolo-clothing", "sam-vit-b", "mobile-sam") if store.state(one) == "installed"}
+    if not there:
+        return embedded, None
     from outfitswap_desktop.ml.choice import has_torch
 
     if not has_torch():
-        return embedded
+        return embedded, None
+    from outfitswap_desktop.ml.clicks import ClickRefiner as SamClicks
     from outfitswap_desktop.ml.device import find_device
+    from outfitswap_desktop.ml.refine import SamRefiner
     from outfitswap_desktop.ml.segmenter import ml_segmenters
 
-    return ml_segmenters(embedded, store, find_device())
+    device = find_device()
+    sam = SamRefiner(store, device=device)
+    clicks = SamClicks(sam) if there - {"yolo-clothing"} else None
+    return ml_segmenters(embedded, store, device, refiner=sam), clicks
 
 
 def make_steps(engine: str) -> Steps:
@@ -92,7 +98,8 @@ def make_steps(engine: str) -> Steps:
     from outfitswap_desktop.embedded.fabric.generator import FabricGenerator
 
     keep_large_blocks_apart()
-    return Steps(segmenter=Ladder(segmenters()), generator=FabricGenerator())
+    segmenters, clicks = masks()
+    return Steps(segmenter=Ladder(segmenters), generator=FabricGenerator(), clicks=clicks)
 
 
 @contextmanager
@@ -140,19 +147,19 @@ def _warm_the_policy() -> None:
 @contextmanager
 def make_runner(engine: str = "auto") -> Iterator[Runner]:
     """A runner with the embedded steps, the safety kernel with its records, and the history; closed at the end."""
-    with _runner_and_ledger(engine) as (runner, _):
+    with _parts(engine) as (runner, _, _):
         yield runner
 
 
 @contextmanager
-def _runner_and_ledger(engine: str) -> Iterator[tuple[Runner, Ledger]]:
+def _parts(engine: str) -> Iterator[tuple[Runner, Ledger, Steps]]:
     steps = make_steps(engine)
     from outfitswap_desktop.runner import Runner
     from outfitswap_desktop.safety.kernel import SafetyKernel
 
     _warm_the_policy()
     with open_history() as history, open_ledger() as ledger, _engines(steps) as engines:
-        yield Runner(kernel=SafetyKernel(ledger), steps=steps, history=history, engines=engines), ledger
+        yield Runner(kernel=SafetyKernel(ledger), steps=steps, history=history, engines=engines), ledger, steps
 
 
 @contextmanager
@@ -171,7 +178,7 @@ def _engines(embedded: Steps) -> Iterator[MlEngines]:
 @contextmanager
 def make_answers() -> Iterator[EngineAnswers]:
     """What the engine process answers with: a runner, and the parts that look at this machine; closed at the end."""
-    with _runner_and_ledger("auto") as (runner, ledger):
+    with _parts("auto") as (runner, ledger, steps):
         from outfitswap_desktop.diagnostics import Diagnostics
         from outfitswap_desktop.engine.answers import EngineAnswers
 
@@ -186,6 +193,7 @@ def make_answers() -> Iterator[EngineAnswers]:
             verify=verify,
             doctor=_examine,
             diagnose=Diagnostics(runner.history, doctor=_examine).answer,
+            clicks=steps.clicks,
         )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from outfitswap_desktop.core.arrays import RGB, Alpha
+from outfitswap_desktop.core.arrays import RGB, Alpha, Mask
 from outfitswap_desktop.core.job import CancelToken, SwapRequest, Wishes
-from outfitswap_desktop.core.regions import BodyAxis, BodyPose, Segmentation
+from outfitswap_desktop.core.regions import BodyAxis, BodyPose, Box, Segmentation
 from outfitswap_desktop.core.zones import Zone
 
 Recolour = Callable[[tuple[int, int, int]], tuple[int, int, int]]
@@ -91,12 +91,29 @@ class Generator(Protocol):
         ...
 
 
+class ClickRefiner(Protocol):
+    """Answers the editor's boxes and clicks."""
+
+    def refine(
+        self,
+        photo: RGB,
+        *,
+        box: Box | None,
+        points: tuple[tuple[int, int, bool], ...],
+        mask: Mask | None,
+        protected: Mask | None,
+    ) -> tuple[Mask, str]:
+        """As core.refine.refine, and beside the mask the name of the tool that made it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The parts that one job runs with."""
+    """The parts that one job runs with; `clicks` is None where only core.refine answers the editor."""
 
     segmenter: Segmenter
     generator: Generator
+    clicks: ClickRefiner | None = None
 
 
 class Engines(Protocol):

@@ -18,6 +18,8 @@ from outfitswap_desktop.core.job import CancelToken, Progress, Report
 from outfitswap_desktop.core.photo import read_mask
 from outfitswap_desktop.core.receipt import file_hash
 from outfitswap_desktop.core.refine import refine
+from outfitswap_desktop.core.regions import Box
+from outfitswap_desktop.core.steps import ClickRefiner
 from outfitswap_desktop.engine import messages as m
 from outfitswap_desktop.errors import KnownError
 from outfitswap_desktop.runner import Outcome, Runner
@@ -28,6 +30,21 @@ from outfitswap_desktop.store.entry import Entry
 KEPT: Final = 4
 """Opened pictures that are kept, so that a job does not decode and judge again what the window has just shown."""
 _NO_FILE: Final = Path("picture")
+
+
+class _GrabCut:
+    """The editor's clicks where nothing better is installed."""
+
+    def refine(
+        self,
+        photo: RGB,
+        *,
+        box: Box | None,
+        points: tuple[tuple[int, int, bool], ...],
+        mask: Mask | None,
+        protected: Mask | None,
+    ) -> tuple[Mask, str]:
+        return refine(photo, box=box, points=points, mask=mask, protected=protected), "grabcut"
 
 
 class EngineAnswers:
@@ -41,12 +58,14 @@ class EngineAnswers:
         verify: Callable[[Path], Mapping[str, Any]],
         doctor: Callable[[], Mapping[str, Any]],
         diagnose: Callable[[m.WriteReport], Mapping[str, str]],
+        clicks: ClickRefiner | None = None,
     ) -> None:
         self._runner = runner
         self._check_engine = check_engine
         self._verify = verify
         self._doctor = doctor
         self._diagnose = diagnose
+        self._clicks = clicks or _GrabCut()
         self._opened: OrderedDict[tuple[str, str, Path | None], CheckedSource] = OrderedDict()
         self._protected: tuple[str, Mask | None] = ("", None)
 
@@ -134,17 +153,17 @@ class EngineAnswers:
         )
 
     def _refine(self, request: m.RefineMask) -> m.MaskRefined:
-        """GrabCut, kept out of what the last segmentation of the same photo protects."""
+        """SAM where it is installed, else GrabCut; kept out of what the last segmentation of the same photo protects."""
         photo = self._open(request.source, "photo").photo
         whose, protected = self._protected
-        mask = refine(
+        mask, tool = self._clicks.refine(
             to_srgb(photo.pixels, photo.icc),
             box=request.box,
             points=request.points,
             mask=request.mask,
             protected=protected if whose == photo.sha256 else None,
         )
-        return m.MaskRefined(mask, "grabcut")
+        return m.MaskRefined(mask, tool)
 
     # Jobs
 
