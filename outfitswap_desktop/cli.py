@@ -16,8 +16,10 @@ try:
     from typer.exceptions import TyperException
 
     from outfitswap_desktop import __version__, terminal
+    from outfitswap_desktop.cli_bench import bench
     from outfitswap_desktop.cli_checks import add_checks
     from outfitswap_desktop.cli_history import history_app
+    from outfitswap_desktop.cli_models import models_app
     from outfitswap_desktop.cli_options import (
         LARGEST,
         SETTINGS,
@@ -54,7 +56,9 @@ app = typer.Typer(
     help="Change what somebody wears in a photo, on this machine, and nothing but the clothes.", **SETTINGS
 )
 app.add_typer(history_app, name="history")
+app.add_typer(models_app, name="models")
 add_checks(app)
+app.command("bench")(bench)
 
 Photo = Annotated[Path, typer.Argument(help="The photo: JPEG, PNG or WebP.", show_default=False)]
 Prompt = Annotated[str, typer.Option("--prompt", "-p", help='What to wear, e.g. "navy pinstripe linen shirt".')]

@@ -24,8 +24,10 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "cli": frozenset(
         {
             "asking",
+            "cli_bench",
             "cli_checks",
             "cli_history",
+            "cli_models",
             "cli_options",
             "terminal",
             "segmenting",
@@ -41,8 +43,10 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
             "safety.api",
         }
     ),
+    "cli_bench": frozenset({"cli_options", "terminal", "ml"}),  # it measures the room itself
     "cli_checks": frozenset({"cli_options", "terminal", "reports", "wiring", "core", "safety.api"}),
     "cli_history": frozenset({"cli_options", "terminal", "keeping", "wiring", "store"}),
+    "cli_models": frozenset({"cli_options", "terminal", "core", "weights"}),
     "cli_options": frozenset({"terminal"}),
     "asking": frozenset({"terminal", "runner", "core"}),
     "keeping": frozenset({"store", "safety.api"}),
@@ -81,6 +85,7 @@ FOR_ALL = frozenset({"errors", "paths"})
 ONLY_IN_FUNCTIONS: dict[str, frozenset[str]] = {
     "wiring": frozenset({"embedded", "ml", "safety", "engine", "doctor", "diagnostics"}),
     "engine.process": frozenset({"wiring"}),
+    "cli_bench": frozenset({"ml"}),
 }
 """What is heavy to load, and so is imported when it is needed, not when the importing module is."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -236,8 +237,10 @@ def _refused(repository: str, host: str, problem: Any) -> NotAvailable:
 
 
 def _reason(problem: BaseException) -> str:
-    text = str(problem).strip().splitlines()
-    return (text[0] if text and text[0] else type(problem).__name__).rstrip(".")[:160]
+    """The first line of what a library says, without its numbers, as the end of a sentence."""
+    lines = str(problem).strip().splitlines()
+    said = re.sub(r"\[Errno -?\d+\] ", "", lines[0]).rstrip(".")[:120] if lines else ""
+    return said or "no connection"
 
 
 def index_names(text: str) -> tuple[str, ...]:
