@@ -7,6 +7,7 @@ default tests run; the tests marked `gpu` compare them with eager and count reco
 from __future__ import annotations
 
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -158,6 +159,13 @@ class Stepper:
             *(["graph"] if last is not None and last.graph is not None else []),
         ]
         return {"compiled": " ".join(words) or "no", **self.counters.as_json()}
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until nothing is being compiled; False when it took longer. For measurements: jobs never wait."""
+        until = time.monotonic() + seconds
+        waiting = [bucket.compiling.done for bucket in self._buckets.values() if bucket.compiling is not None]
+        done = [event.wait(max(until - time.monotonic(), 0)) for event in waiting]
+        return all(done)
 
     def close(self) -> None:
         """Give everything back; a compilation that runs is left to end by itself."""
