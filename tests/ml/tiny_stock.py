@@ -60,7 +60,7 @@ def write_klein(folder: Path, *, distilled: bool = True) -> Path:
 
     tokenizer = _tokenizer()
     words = Qwen3Config(
-        vocab_size=len(tokenizer) + 8, hidden_size=8, intermediate_size=16, num_hidden_layers=28, num_attention_heads=2,
+        vocab_size=len(tokenizer) + 8, hidden_size=8, intermediate_size=16, num_hidden_layers=30, num_attention_heads=2,
         num_key_value_heads=1, head_dim=8, max_position_embeddings=1024, tie_word_embeddings=True,
     )  # fmt: skip
     transformer = Flux2Transformer2DModel(

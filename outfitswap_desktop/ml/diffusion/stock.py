@@ -50,9 +50,8 @@ class _Order:
 class StockGenerator:
     """Paints with a stock pipeline; loads at the first request and keeps everything until `close`.
 
-    `negative` is used where the pipeline guides. `previews` is there for
-    the sake of the common face: no small decoder for these engines' latents is in the catalogue, and it is never called.
-    One call at a time.
+    `negative` is used where the pipeline guides. `previews` is there for the sake of the common face: no small decoder for
+    these engines' latents is in the catalogue, and it is never called. One call at a time.
     """
 
     keeps_cut = False
@@ -94,7 +93,7 @@ class StockGenerator:
             return self._kept[1][request.seed]
         self._kept = (b"", {})
         seeds = tuple(dict.fromkeys(request.wishes.seeds or (request.seed,)))
-        made = self._made(request, seeds, report=report, cancel=cancel)
+        made = self._made(request, seeds, report=_never_back(report), cancel=cancel)
         if len(seeds) > 1:
             self._kept = (key, made)
         report(1.0)
@@ -331,6 +330,19 @@ def out_of_memory(problem: BaseException) -> bool:
     import torch
 
     return isinstance(problem, torch.OutOfMemoryError) or "out of memory" in str(problem).lower()
+
+
+def _never_back(report: Callable[[float], None]) -> Callable[[float], None]:
+    """`report` for work that may have to start again: it stands still meanwhile."""
+    furthest = 0.0
+
+    def forward(done: float) -> None:
+        nonlocal furthest
+        if done > furthest:
+            furthest = done
+            report(done)
+
+    return forward
 
 
 def _key(request: GenerationRequest) -> bytes:

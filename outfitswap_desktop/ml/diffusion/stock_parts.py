@@ -286,3 +286,10 @@ def load(pipeline: Any, folder: Path, *, dtype: str) -> Any:
     )
     loaded.set_progress_bar_config(disable=True)
     return loaded
+
+
+def without_head(text: Any) -> None:
+    """Take the layer from a text encoder that would guess the next word: a gigabyte of Qwen2.5-VL, and never asked here."""
+    import torch
+
+    text.lm_head = torch.nn.Identity()

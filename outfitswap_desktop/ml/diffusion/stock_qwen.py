@@ -29,6 +29,7 @@ from outfitswap_desktop.ml.diffusion.stock_parts import (
     pictures,
     watcher,
     with_garment,
+    without_head,
 )
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class Qwen:
         self._device = device
         inpaint, plus = pipeline_classes(self.latents, device)
         self._plus = load(plus, folder, dtype=dtype)
+        without_head(self._plus.text_encoder)
         self._inpaint = inpaint(**self._plus.components)
         self._inpaint.set_progress_bar_config(disable=True)
         self._scheduler = self._plus.scheduler
