@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +158,32 @@ def test_memory_that_the_driver_does_not_tell_is_no_crash() -> None:
             Driver((RTX,), "12.4"),
             "warn",
             "runs CUDA up to 12.4: update the driver",
+        ),
+        (
+            Torch("2.15.0+cu130", "13.0", False),
+            Driver((replace(RTX, driver="550.54"),), "12.4"),
+            "warn",
+            "runs CUDA up to 12.4 (CUDA 13 needs driver 580 or newer, this is 550.54): update the driver",
+        ),
+        (
+            Torch("2.15.0+cu130", "13.0", False),
+            Driver((Gpu("NVIDIA T4", "570.124.06", 15360, 15000, "7.5"),)),
+            "warn",
+            "CUDA 13 needs driver 580 or newer, this is 570.124.06: update the driver",
+        ),
+        (Torch("2.15.0+cu130", "13.0", True), Driver((RTX,)), "ok", ""),
+        (Torch("2.15.0+cu130", "13.0", False), Driver((replace(RTX, driver="[N/A]"),)), "warn", "Restart after"),
+        (
+            Torch("2.15.0+cu132", "13.2", False, ("sm_75", "sm_80")),
+            Driver((Gpu("NVIDIA GeForce GTX 1080", "581.15", 8192, 8000, "6.1"),), "13.0"),
+            "warn",
+            "too old for the GPU engines",
+        ),
+        (
+            Torch("2.15.0+cu132", "13.2", True, ("sm_75", "sm_90")),
+            Driver((replace(RTX, capability="15.0"),), "14.0"),
+            "warn",
+            "(compute 15.0): uv pip install",
         ),
         (Torch("2.15.0+cu126", "12.6", True, ("sm_80",)), Driver((RTX,), "12.4"), "ok", ""),
         (Torch("2.15.0+cu130", "13.0", True, ("sm_90", "sm_100")), CARD, "warn", "no code for NVIDIA GeForce RTX 3060"),

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from outfitswap_desktop.doctor.processes import PROBE_SECONDS, package_folder, run, run_python, version_of
 from outfitswap_desktop.doctor.report import NOT_NEEDED, Row
@@ -15,9 +16,16 @@ from outfitswap_desktop.doctor.report import NOT_NEEDED, Row
 TORCH_COMMAND = "uv pip install --torch-backend=auto torch torchvision"
 _TORCH_PROBE = """
 import json, torch
-there = torch.cuda.is_available()
-print(json.dumps({"available": there, "archs": torch.cuda.get_arch_list() if there else []}))
+flags = getattr(torch._C, "_cuda_getArchFlags", lambda: None)() or ""
+print(json.dumps({"available": torch.cuda.is_available(), "archs": torch.cuda.get_arch_list() or flags.split()}))
 """
+"""get_arch_list() is empty where no card is seen, which is when one wants to know; the flags of the build are not."""
+MINIMUM_DRIVERS: Final = {11: 450, 12: 525, 13: 580}
+"""The oldest driver that runs programs built for a CUDA of this major version, whatever its minor one:
+https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html (table 1)."""
+OLDEST_CARD: Final = (7, 5)
+"""CUDA 13, which all builds of torch 2.15 are made with, has no code for cards before Turing:
+https://github.com/pytorch/pytorch/issues/190385."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +144,33 @@ def torch_row(torch: Torch | None, driver: Driver | None) -> Row:
         )
     if torch.cuda is None:
         return Row("torch", "warn", value, f"There is an NVIDIA card, but this build cannot use it: {TORCH_COMMAND}")
-    if driver and driver.cuda and _major(torch.cuda) > _major(driver.cuda):
-        advice = (
-            f"The driver runs CUDA up to {driver.cuda}: update the driver, or take a build that fits: {TORCH_COMMAND}"
-        )
-        return Row("torch", "warn", value, advice)
+    old = _old_driver(torch.cuda, driver) if driver else ""
+    if old:
+        return Row("torch", "warn", value, f"{old}: update the driver, or take a build that fits: {TORCH_COMMAND}")
     strange = [gpu for gpu in driver.gpus if not runs_on(torch.archs, gpu.capability)] if driver else []
-    if torch.available and strange:
-        advice = f"This build has no code for {strange[0].name} (compute {strange[0].capability}): {TORCH_COMMAND}"
-        return Row("torch", "warn", value, advice)
+    if strange:
+        return Row("torch", "warn", value, _no_code(strange[0]))
     if not torch.available:
         return Row("torch", "warn", f"{value}; it sees no card", f"Restart after a driver update, or: {TORCH_COMMAND}")
     return Row("torch", "ok", f"{value}; sees the card")
+
+
+def _old_driver(cuda: str, driver: Driver) -> str:
+    """Why the driver cannot run a build for `cuda`; "" when it can, or when it does not say which it is."""
+    needs, version = MINIMUM_DRIVERS.get(_major(cuda)), driver.gpus[0].driver
+    behind = f"CUDA {_major(cuda)} needs driver {needs} or newer, this is {version}"
+    known = bool(needs and 0 < _major(version) < needs)
+    if driver.cuda and _major(cuda) > _major(driver.cuda):
+        return f"The driver runs CUDA up to {driver.cuda}" + (f" ({behind})" if known else "")
+    return behind if known and not driver.cuda else ""
+
+
+def _no_code(gpu: Gpu) -> str:
+    said = f"This build has no code for {gpu.name} (compute {gpu.capability})"
+    card = _numbers(gpu.capability)
+    if card is not None and card < OLDEST_CARD:
+        return f"{said}, and no newer one has: the card is too old for the GPU engines. {NOT_NEEDED}"
+    return f"{said}: {TORCH_COMMAND}"
 
 
 def runs_on(archs: Sequence[str], capability: str) -> bool:
