@@ -17,6 +17,8 @@ from outfitswap_desktop.ml.refine import Prompt, Prompted
 
 SAME_PERSON: Final = 0.5
 """Intersection over union from which on YOLO's person is the parse's."""
+SAME_GARMENT: Final = 0.7
+"""Intersection over union from which on two classes' boxes are one garment."""
 WITHIN: Final = 0.6
 """Share of a garment's box inside a person's from which on that person may wear it."""
 TIE: Final = 0.15
@@ -30,6 +32,7 @@ BEYOND_BOX: Final = 0.06
 GENERIC: Final = Zone.FULL
 LEAST_PIECE: Final = 0.01
 """Share of the largest piece below which another piece of a zone is a speck."""
+LEAST_KEPT: Final = 0.15
 LARGEST_HOLE: Final = 0.002
 WORK_SIDE: Final = 256
 EDGE_SIDE: Final = 1200
@@ -107,7 +110,8 @@ def on_body(one: Detection, body: Mask) -> float:
 def by_zone(found: Sequence[Detection], regions: Mapping[Zone, Region]) -> dict[Zone, list[Detection]]:
     """Garments by zone, several of one zone together.
 
-    A class that says no more than "clothes" gets the zone of the parse whose box is most like its own.
+    A class that says no more than "clothes" gets the zone of the parse whose box is most like its own, and is left out where
+    a find with a zone of its own is the same garment.
     """
     zones: dict[Zone, list[Detection]] = {}
     places = {zone: region.box for zone, region in regions.items()}
@@ -116,6 +120,10 @@ def by_zone(found: Sequence[Detection], regions: Mapping[Zone, Region]) -> dict[
         if zone is None:
             continue
         if zone is GENERIC and places:
+            if any(
+                other.zone not in {None, GENERIC} and overlap(one.box, other.box) >= SAME_GARMENT for other in found
+            ):
+                continue
             zone = max(places, key=lambda place: overlap(one.box, places[place]))
         zones.setdefault(zone, []).append(one)
     return zones
@@ -160,7 +168,7 @@ def prompt_for(one: Detection, guess: Mask, protected: Sequence[ProtectedArea]) 
 def deepest(mask: Mask, *, count: int, corner: tuple[int, int]) -> tuple[tuple[float, float], ...]:
     """Up to `count` points (x, y) of the photo that lie deepest in `mask` (h, w) and apart from each other.
 
-    `corner` is where the mask begins. Each point's surroundings, a disc of its depth, are taken out before the next.
+    `corner` is where the mask begins. Each point takes the disc of its depth out before the next is looked for.
     """
     if not mask.any():
         return ()
@@ -178,7 +186,7 @@ def deepest(mask: Mask, *, count: int, corner: tuple[int, int]) -> tuple[tuple[f
         first = max(first, most)
         places = ((x - 0.5) * mask.shape[1] / size[0] + corner[0], (y - 0.5) * mask.shape[0] / size[1] + corner[1])
         points.append((float(places[0]), float(places[1])))
-        cv2.circle(left, (x, y), max(2, round(1.5 * most)), 0, -1)
+        cv2.circle(left, (x, y), max(2, round(most)), 0, -1)
     return tuple(points)
 
 
@@ -259,8 +267,12 @@ def tidied(mask: Mask, keep_out: Mask) -> Mask:
 
 
 def parted(soft: dict[Zone, F32], made: dict[Zone, Mask]) -> None:
-    """Give pixels that two zones claim to the surer one, in place: where the logits are equal the outer garment has them."""
+    """Give pixels that two zones claim to the surer one, in place: where the logits are equal the outer garment has them.
+
+    A zone that keeps next to nothing was the same garment under another name, and goes.
+    """
     order = (Zone.OUTER, Zone.TOP, Zone.BOTTOM)
+    claimed = {zone: masks.area(mask) for zone, mask in made.items()}
     for i, first in enumerate(order):
         for second in order[i + 1 :]:
             if first not in soft or second not in soft:
@@ -269,6 +281,9 @@ def parted(soft: dict[Zone, F32], made: dict[Zone, Mask]) -> None:
             wins = soft[first] >= soft[second]
             made[second][both & wins] = 0
             made[first][both & ~wins] = 0
+    for zone in order:
+        if zone in made and masks.area(made[zone]) < LEAST_KEPT * claimed[zone]:
+            del made[zone], soft[zone]
 
 
 def soft_edge(mask: Mask) -> Alpha:

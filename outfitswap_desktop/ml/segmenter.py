@@ -30,8 +30,6 @@ LEAST_QUALITY: Final = 0.5
 """SAM's own guess of its quality below which an answer is not used (its authors drop unprompted masks below 0.88)."""
 LEAST_SHARE: Final = 0.05
 """Share of a garment's box that an answer must fill."""
-COVERED: Final = 0.8
-"""Share of the parse's garments inside YOLO's boxes from which on all clothes are what was cut out alone."""
 _ASKED = tuple[int | None, frozenset[Zone] | None]
 
 
@@ -123,7 +121,7 @@ class MlSegmenter:
         work = _begin(photo, parsed, finds, protected)
         wanted = _wanted(zones, work)
         began = time.perf_counter()
-        for zone in wanted & set(work.worn):
+        for zone in (zone for zone in Zone if zone in wanted and zone in work.worn):
             self._cut_out(work, zone, cancel)
         clock["refine"] = time.perf_counter() - began
         made = _regions(work, wanted)
@@ -265,7 +263,7 @@ def _regions(work: _Work, wanted: set[Zone]) -> dict[Zone, Region]:
 
 
 def _all_clothes(work: _Work, made: dict[Zone, Mask]) -> Mask | None:
-    """Everything worn: what was cut out, and the parse's clothes where YOLO's boxes leave much of them out."""
+    """Everything worn: what was cut out, the zones that stayed as they were, the parse's clothes outside of YOLO's boxes."""
     shape = work.keep_out.shape
     union = np.zeros(shape, np.uint8)
     for mask in made.values():
@@ -279,11 +277,10 @@ def _all_clothes(work: _Work, made: dict[Zone, Mask]) -> Mask | None:
             x0, y0, x1, y1 = joining.clipped(one.box, (shape[0], shape[1]))
             boxed[y0:y1, x0:x1] = True
     clothes = old.mask > 0
-    if np.count_nonzero(clothes & boxed) < COVERED * np.count_nonzero(clothes):
-        union[clothes & ~boxed] = 255
-        for zone, region in work.parsed.regions.items():
-            if zone not in made and zone is not Zone.FULL:
-                np.maximum(union, region.mask, out=union)
+    union[clothes & ~boxed] = 255
+    for zone, region in work.parsed.regions.items():
+        if zone not in made and zone is not Zone.FULL:
+            np.maximum(union, region.mask, out=union)
     union[work.keep_out > 0] = 0
     return union
 
