@@ -21,10 +21,11 @@ FILE = "architectures/components.json"
 class Component:
     """One network of an engine.
 
-    `builder` is "library:class" (or "ip-adapter"), `config` its arguments as published by `source`, `millions` the published
-    count of parameters in millions. Of a file's keys, `renames` (pattern, replacement) turns older names into today's, and what matches
-    `ignore` is not loaded; keys that match `optional` may be absent (tied weights, counters). Not `certain`: the published configuration was
-    not at hand, and was inferred from papers, converters and the file's size.
+    `builder` is "library:class" (or "ip-adapter"), `config` its arguments as published by `source`, `millions` the
+    published count of parameters in millions. Of a file's keys, `renames` (pattern, replacement) turns older names into
+    today's, and what matches `ignore` is not loaded; keys that match `optional` may be absent (tied weights, counters).
+    Not `certain`: the published configuration was not at hand, and was inferred from papers, converters and the file's
+    size.
     """
 
     name: str
@@ -39,18 +40,41 @@ class Component:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineParts:
+    """The components of one engine: `painter` denoises; `controls` in the order in which they are added; "" = has none."""
+
+    family: str
+    painter: str
+    vae: str
+    text: tuple[str, ...]
+    controls: tuple[str, ...] = ()
+    adapter: str = ""
+    image: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Architectures:
-    """All `components` by name; `weights` maps an id of the catalogue to its folders ("unet/") or files, and their component."""
+    """All `components` by name; `weights` maps an id of the catalogue to its folders ("unet/") or files, and their
+    component.
+
+    `engines` maps a recipe's name to its parts.
+    """
 
     components: Mapping[str, Component]
     weights: Mapping[str, Mapping[str, str]]
+    engines: Mapping[str, EngineParts]
 
 
 def architectures() -> Architectures:
     """The bundled list, read anew at every call."""
     read = json.loads(paths.resource(FILE).read_text(encoding="utf-8"))
     components = {name: _component(name, row) for name, row in read["components"].items()}
-    return Architectures(components, read["weights"])
+    return Architectures(components, read["weights"], {name: _engine(row) for name, row in read["engines"].items()})
+
+
+def _engine(row: dict[str, Any]) -> EngineParts:
+    lists = {key: tuple(row.get(key, ())) for key in ("text", "controls")}
+    return EngineParts(**{**row, **lists})
 
 
 def _component(name: str, row: dict[str, Any]) -> Component:
@@ -118,7 +142,8 @@ def shapes_of(module: Module) -> dict[str, Shape]:
 
 
 def ip_adapter_shapes(config: Mapping[str, Any], unet: Module) -> dict[str, Shape]:
-    """Keys and shapes of an IP-Adapter "plus" file for `unet`: the resampler, then a key and a value matrix per cross-attention.
+    """Keys and shapes of an IP-Adapter "plus" file for `unet`: the resampler, then a key and a value matrix per
+    cross-attention.
 
     Cross-attentions are numbered as the UNet lists its attention processors, where each self-attention takes a number too:
     https://github.com/tencent-ailab/IP-Adapter (tutorial_train_plus.py, resampler.py).

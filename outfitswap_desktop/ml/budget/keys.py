@@ -27,8 +27,9 @@ _SHARD: Final = re.compile(r"-\d{5}-of-\d{5}")
 class LoadPlan:
     """What was compared for one id: names are "folder/key"; `bytes` is the size of the tensors that would be loaded.
 
-    `damaged` holds files that cannot be what they say (cut off, no safetensors), with the reason. Not `certain`: some list was
-    inferred, not checked against the published file; a caller then tells what differs, and refuses only what is damaged.
+    `damaged` holds files that cannot be what they say (cut off, no safetensors), with the reason. Not `certain`: some
+    list was inferred, not checked against the published file; a caller then tells what differs, and refuses only what
+    is damaged.
     """
 
     weights: str
@@ -70,8 +71,9 @@ def load_plan(
 ) -> LoadPlan:
     """Compare the files below `folder` with the lists for the catalogue's id `weights`; no tensor is read.
 
-    `parts` limits the comparison to some of its folders or files ("unet/"). Where a folder holds several variants of the same
-    network (fp16 beside full, a sharded one), each must be right and the smallest counts. Raises KeyError for an id that has no list.
+    `parts` limits the comparison to some of its folders or files ("unet/"). Where a folder holds several variants of
+    the same network (fp16 beside full, a sharded one), each must be right and the smallest counts. Raises KeyError for
+    an id that has no list.
     """
     known = known if known is not None else architectures()
     places, lists = known.weights[weights], key_lists()
@@ -171,9 +173,11 @@ def _variants(folder: Path, place: str) -> list[list[Path]]:
 
 
 def read_shapes(file: Path) -> dict[str, tuple[Shape, int]]:
-    """Every key of a safetensors file with its shape and bytes, from its header; of a .pth through torch's mapped, safe loader.
+    """Every key of a safetensors file with its shape and bytes, from its header; of a .pth through torch's mapped, safe
+    loader.
 
-    Raises Damaged when the header is none, when it speaks of bytes that the file does not have, or when the file is not readable.
+    Raises Damaged when the header is none, when it speaks of bytes that the file does not have, or when the file is not
+    readable.
     """
     try:
         return _pickle_shapes(file) if file.suffix in (".pth", ".pt") else _header(file)

@@ -1,15 +1,15 @@
 """Runs networks without computing: their FLOPs are counted and the peak of their live memory is tracked on the meta device.
 
-A tensor on torch's meta device has a shape and no storage, so the largest network runs on any machine in seconds, and always
-gives the same figures. What is counted is what the eager path allocates on CUDA; workspaces of cuDNN and cuBLAS, the allocator's
-own splitting and the context are not (ml.budget.planner keeps a reserve for these).
+A tensor on torch's meta device has a shape and no storage, so the largest network runs on any machine in seconds, and
+always gives the same figures. What is counted is what the eager path allocates on CUDA; workspaces of cuDNN and cuBLAS,
+the allocator's own splitting and the context are not (ml.budget.planner keeps a reserve for these).
 """
 
 from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 GRAIN = 512
 """Bytes that CUDA's caching allocator rounds every allocation up to (c10/cuda/CUDACachingAllocator, kMinBlockSize)."""
 WIDE_HEAD = 128
-"""Above this head dimension the memory-efficient kernel sums in float32 outside of the registers (pytorch_mem_eff_attention)."""
+"""Above this head dimension the memory-efficient kernel sums in float32 outside of the registers (CUTLASS kernel in torch)."""
 
 
 @dataclass(slots=True)
 class Tracker:
     """Live bytes and their peak, and FLOPs (a multiply-add is two), since `track` began or `restart` was called.
 
-    `live` counts what was allocated inside and what is held by `hold`; `flops` the convolutions, matrix products and attention.
+    `live` counts what was allocated inside and what is held by `hold`; `flops` the convolutions, matrix products and
+    attention.
     """
 
     live: int = 0
@@ -157,13 +158,13 @@ def streamed(tracker: Tracker, module: Module) -> Iterator[None]:
     handles = []
 
     def come(layer: Any, *_: Any) -> None:
-        tracker.add(_own_bytes(layer))
+        tracker.add(own_bytes(layer))
 
     def leave(layer: Any, *_: Any) -> None:
-        tracker.live -= _own_bytes(layer)
+        tracker.live -= own_bytes(layer)
 
     for layer in module.modules():
-        if _own_bytes(layer):
+        if own_bytes(layer):
             handles += [layer.register_forward_pre_hook(come), layer.register_forward_hook(leave)]
     try:
         yield
@@ -172,14 +173,7 @@ def streamed(tracker: Tracker, module: Module) -> Iterator[None]:
             handle.remove()
 
 
-def _own_bytes(layer: Any) -> int:
+def own_bytes(layer: Any) -> int:
+    """Bytes of the parameters and buffers that belong to the layer itself."""
     own = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
     return sum(-(-tensor.untyped_storage().nbytes() // GRAIN) * GRAIN for tensor in own)
-
-
-def measure(module: Module, run: Callable[[], Any]) -> tuple[int, int]:
-    """Peak bytes above the weights, and FLOPs, of one call of `run`, which uses `module`."""
-    with track(module) as tracker:
-        made = run()
-        del made
-        return tracker.peak, tracker.flops
