@@ -3,6 +3,7 @@
 import json
 import threading
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -29,6 +30,7 @@ def network(width=4):
     return torch.nn.Sequential(torch.nn.Conv2d(4, width, 3, padding=1), torch.nn.SiLU(), torch.nn.Conv2d(width, 4, 1))
 
 
+@cache
 def forward_of(module):
     def forward(latents, time, bias):
         return module(latents) * time + bias
@@ -305,6 +307,19 @@ def test_weights_that_moved_are_recorded_anew_and_forgotten_ones_are_gone():
     assert stepper.counters.captures == 3
     stepper.close()
     assert stepper.counters.invalidations == 3
+
+
+def test_another_forward_of_the_same_shape_starts_over():
+    import torch
+
+    module, other = network(), network(8)
+    stepper = Stepper(device="cpu", record=record)
+    with torch.inference_mode():
+        for forward in (forward_of(module), forward_of(other)):
+            wrapped = stepper.wrap(forward, module=module, shape=SHAPE)
+            for _ in range(4):
+                assert torch.equal(wrapped(*inputs()), forward(*inputs()))
+    assert (stepper.counters.captures, stepper.counters.invalidations) == (2, 1)
 
 
 def test_shapes_unused_for_long_give_way():

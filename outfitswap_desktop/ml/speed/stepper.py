@@ -47,15 +47,17 @@ Recorder = Callable[..., Captured]
 
 @dataclass(slots=True)
 class Bucket:
-    """One shape of one module: what it runs as, and on its way to. `settled`: whether a graph was tried for `forward`."""
+    """One shape of one module: `original` is what was wrapped, `forward` what runs; `settled`: a graph was tried for that."""
 
     shape: Shape
     module: Any
     address: int
+    original: Forward
     forward: Forward
     compiled: bool = False
     eager: int = 0
     jobs: int = 0
+    job: int = 0
     graph: Captured | None = None
     compiling: Compiling | None = None
     wants_compiling: bool = False
@@ -66,7 +68,7 @@ class Bucket:
     def name(self) -> str:
         return _name(self.shape)
 
-    def start_over(self, forward: Forward, *, compiled: bool) -> None:
+    def run_as(self, forward: Forward, *, compiled: bool) -> None:
         """Run `forward` from now on, eagerly at first."""
         if self.graph is not None:
             self.graph.reset()
@@ -103,40 +105,34 @@ class Stepper:
         self._gate: AbstractContextManager[Any] = compiler.gate if compiler is not None else nullcontext()
         self._pool: Any = None
         self._buckets: OrderedDict[tuple[int, Shape], Bucket] = OrderedDict()
-        self._wide: set[int] = set()
+        self._job = 0
         self.counters = SpeedCounters()
 
     def wrap(self, forward: Forward, *, module: Any, shape: Shape) -> Forward:
-        """The forward to call for this job. Called between jobs: here finished compilations take over."""
-        key, address = (id(module), shape), address_of(module)
-        if key in self._buckets and self._buckets[key].address != address:
-            self._drop(key)
-            self.counters.reasons[_name(shape)] = "the weights have moved"
-        if key not in self._buckets:
-            self._buckets[key] = Bucket(shape, module, address, forward)
-            while len(self._buckets) > BUCKETS:
-                self._drop(next(iter(self._buckets)))
-        bucket = self._buckets[key]
-        self._buckets.move_to_end(key)
-        if not bucket.compiled:
-            bucket.forward = forward
-        self._between_jobs(bucket)
-        bucket.jobs += 1
+        """The forward to call instead, for this job and later ones. Another forward for a known shape starts it over."""
+        self._job += 1
+        key = (id(module), shape)
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = Bucket(shape, module, address_of(module), forward, forward)
+        elif bucket.original is not forward:
+            self._start_over(bucket, forward)
+        self._keep(bucket)
         return _Wrapped(self, bucket)
 
     def forget(self, module: Any) -> None:
         """Drop all that was made for `module`: it is about to move or to go."""
         for key in [key for key, bucket in self._buckets.items() if bucket.module is module]:
             self._drop(key)
-        self._wide.discard(id(module))
 
     @contextmanager
     def around(self, recipe: Recipe, *, device: Device, mode: str) -> Iterator[None]:
-        """Within, attention takes the kernels that were fastest, and sums are in fp16 on GeForce in the mode "balanced" alone.
+        """A job: attention takes the kernels that were fastest, and sums are in fp16 on GeForce in the mode "balanced" alone.
 
         The kernels stay chosen until another recipe asks: torch's switches are the process's, and a compilation in the
-        background must not see them change.
+        background must not see them change. Finished compilations take over at the first step within.
         """
+        self._job += 1
         if device.kind != "cuda":
             yield
             return
@@ -173,7 +169,6 @@ class Stepper:
             self._compiler.close()
         for key in list(self._buckets):
             self._drop(key)
-        self._wide.clear()
         self._held.close()
         self._pool = None
 
@@ -182,9 +177,8 @@ class Stepper:
     def step(self, bucket: Bucket, inputs: tuple[Tensor, ...]) -> Any:
         """One call of a wrapped forward."""
         with self._gate:
-            if bucket.switches != self._switches:
-                bucket.start_over(bucket.forward, compiled=bucket.compiled)
-                bucket.switches = self._switches
+            if bucket.job != self._job:
+                self._begin(bucket)
             if bucket.graph is None and not bucket.settled and bucket.eager >= WARM_STEPS:
                 self._capture(bucket, inputs)
             if bucket.wants_compiling and (bucket.graph is not None or bucket.settled):
@@ -195,6 +189,35 @@ class Stepper:
             bucket.eager += 1
             self.counters.eager += 1
             return self._compiled_step(bucket, inputs) if bucket.compiled else bucket.forward(*inputs)
+
+    def _begin(self, bucket: Bucket) -> None:
+        """The first step of a job."""
+        bucket.job = self._job
+        self._keep(bucket)
+        address = address_of(bucket.module)
+        if bucket.address != address:
+            bucket.address = address
+            self._start_over(bucket, bucket.original)
+            self.counters.reasons[bucket.name] = "the weights have moved"
+        if bucket.switches != self._switches:
+            bucket.run_as(bucket.forward, compiled=bucket.compiled)
+            bucket.switches = self._switches
+        self._between_jobs(bucket)
+        bucket.jobs += 1
+
+    def _keep(self, bucket: Bucket) -> None:
+        """As the last used; the one unused for longest gives way."""
+        key = (id(bucket.module), bucket.shape)
+        self._buckets[key] = bucket
+        self._buckets.move_to_end(key)
+        while len(self._buckets) > BUCKETS:
+            self._drop(next(iter(self._buckets)))
+
+    def _start_over(self, bucket: Bucket, forward: Forward) -> None:
+        """What was recorded and compiled is of weights that are no longer there."""
+        self.counters.invalidations += bucket.graph is not None
+        bucket.original, bucket.compiling = forward, None
+        bucket.run_as(forward, compiled=False)
 
     def _compiled_step(self, bucket: Bucket, inputs: tuple[Tensor, ...]) -> Any:
         """A compiled forward runs in the mode it was compiled in, else torch compiles it once more."""
@@ -251,7 +274,6 @@ class Stepper:
         eager_ms = None
         if bucket.graph is not None and self._compiler.verdict(bucket.shape.recipe) is None:
             eager_ms = bucket.graph.milliseconds()
-        self._lay_out(bucket.module, wide=True)
         bucket.compiling = self._compiler.start(bucket.shape.recipe, bucket.forward, inputs, eager_ms=eager_ms)
         self.counters.compiles += 1
 
@@ -260,32 +282,13 @@ class Stepper:
         if compiling.forward is None:
             bucket.jobs = NEVER
             self._stays(bucket, compiling.reason)
-            if not any(other.compiled for other in self._of(bucket.module)):
-                self._lay_out(bucket.module, wide=False)
             return
-        bucket.start_over(compiling.forward, compiled=True)
+        bucket.run_as(compiling.forward, compiled=True)
         self.counters.swaps += 1
-
-    def _lay_out(self, module: Any, *, wide: bool) -> None:
-        """Weights of convolutions with the channels last (it pays with compiled code alone) or first; graphs start over."""
-        if not self._device.startswith("cuda") or (id(module) in self._wide) is wide:
-            return
-        import torch
-
-        module.to(memory_format=torch.channels_last if wide else torch.contiguous_format)
-        (self._wide.add if wide else self._wide.discard)(id(module))
-        for bucket in self._of(module):
-            bucket.start_over(bucket.forward, compiled=bucket.compiled)
-            bucket.address = address_of(module)
-
-    def _of(self, module: Any) -> list[Bucket]:
-        return [bucket for bucket in self._buckets.values() if bucket.module is module]
 
     def _drop(self, key: tuple[int, Shape]) -> None:
         bucket = self._buckets.pop(key)
-        if bucket.graph is not None:
-            bucket.graph.reset()
-            self.counters.invalidations += 1
+        self._start_over(bucket, bucket.original)
 
 
 class _Wrapped:
