@@ -16,7 +16,7 @@ from outfitswap_desktop.ml.control.conditions import ADAPTERS, Controls
 from outfitswap_desktop.ml.control.depth import DepthEstimator, filled, without_garment
 from outfitswap_desktop.ml.control.garment import squared
 from outfitswap_desktop.ml.recipes import recipes
-from tests.ml.tiny import SD15_UNET, FolderStore
+from tests.ml.tiny import SD15_UNET, FolderStore, write_sd15
 from tests.ml.tiny_control import (
     CELLS,
     ENCODER_WIDTH,
@@ -138,6 +138,37 @@ def test_a_second_outfit_on_the_same_pose_costs_nothing(weights, tmp_path):
     made.close()
     made.controls(recipe, first)
     assert made.counters.loads > 5
+
+
+def test_the_engine_follows_all_of_them_and_makes_nothing_twice(weights, tmp_path):
+    from outfitswap_desktop.core.job import CancelToken
+    from outfitswap_desktop.ml.device import cpu
+    from outfitswap_desktop.ml.diffusion.generator import DiffusionGenerator
+
+    ids = ("controlnet-pose-sd15", "controlnet-depth-sd15", "depth-anything-small", "ip-adapter-sd15")
+    store = store_of(weights, tmp_path, *ids)
+    write_sd15(tmp_path / "sd15")
+    recipe = dataclasses.replace(recipes()["sd15"], buckets=((WIDTH, HEIGHT),), max_pixels=WIDTH * HEIGHT, steps=3)
+    made = source(store)
+    engine = DiffusionGenerator(recipe, store, negative="blurry", device=cpu(), controls=made)
+    first = request(wishes=Wishes(depth=0.4), garment=picture())
+
+    def paint(asked):
+        return engine.generate(asked, report=lambda _: None, cancel=CancelToken())
+
+    followed = paint(first)
+    assert [one["name"] for one in followed.plan["controls"]] == ["pose", "depth"]
+    assert followed.plan["garment"]["weight"] == recipe.garment_weight
+    done = dataclasses.replace(made.counters)
+    assert (done.pose_maps, done.depth_maps, done.garment_encodes) == (1, 1, 1)
+    second = paint(dataclasses.replace(first, prompt="red dress", garment=first.garment.copy()))
+    assert made.counters == done
+    assert not np.array_equal(second.image, followed.image)
+    assert np.array_equal(paint(first).image, followed.image)
+    free = paint(dataclasses.replace(first, wishes=Wishes(pose=0.0, garment_weight=0.0)))
+    assert free.plan["controls"] == []
+    assert not np.array_equal(free.image, followed.image)
+    engine.close()
 
 
 def test_equal_keys_mean_equal_conditions():
