@@ -273,6 +273,7 @@ class DiagnosticsView(QScrollArea):
 
 def _heading(text: str) -> QLabel:
     label = QLabel(text)
+    label.setWordWrap(True)
     label.setProperty("role", "heading")
     return label
 

@@ -9,8 +9,10 @@ from dataclasses import replace
 import pytest
 from PySide6.QtWidgets import QDialog
 
+from outfitswap_desktop.engine.messages import Problem
 from outfitswap_desktop.ui.background import Background
 from outfitswap_desktop.ui.outfit.installed import InstalledEngines, installed_engines
+from outfitswap_desktop.ui.wording import in_window
 from outfitswap_desktop.weights.catalogue import read_catalogue
 from outfitswap_desktop.weights.record import Kept, Record, write_record
 from outfitswap_desktop.weights.store import WeightsStore
@@ -93,3 +95,10 @@ def test_the_window_offers_what_is_there_and_looks_again_after_the_models_page(q
         with qtbot.waitSignal(shop.installed.changed):
             dialog.reject()
         assert items.model().item(items.findData("klein")).isEnabled()
+
+
+@pytest.mark.parametrize("reason", ["weights_missing", "weights_damaged", "licence_not_accepted"])
+def test_a_job_that_lacks_weights_is_led_to_the_models_page(reason):
+    told = in_window(Problem("not_available", reason, "Why.", "Get them with `outfitswap models get sdxl`."))
+    assert "Models page" in told.hint
+    assert "`" not in told.hint
