@@ -30,6 +30,7 @@ from outfitswap_desktop.ui.worker import Desk
 if TYPE_CHECKING:
     from outfitswap_desktop.engine.messages import EventEnd, PhotoOpened
     from outfitswap_desktop.store.projects import Project
+    from outfitswap_desktop.ui.pages.weights_work import WeightsWork
     from outfitswap_desktop.ui.window import MainWindow
 
 QUIET_START_MS = 400
@@ -56,6 +57,7 @@ class Workshop(QObject):
         self.recents = Recents(self.settings, window.start_page, self.background, self)
         self.editor = EditorPage(self.session, self.desk, window)
         self._built: dict[str, QWidget] = {}
+        self._weights: WeightsWork | None = None
         self._offered: Project | None = None
         self._closed = False
         self._busy_hands = False
@@ -100,6 +102,8 @@ class Workshop(QObject):
         self.desk.close()
         self.attention.close()
         self.background.close()
+        if self._weights is not None:
+            self._weights.close()
         for page in self._built.values():
             getattr(page, "close_down", page.close)()
         self.editor.shut_down()
@@ -347,10 +351,12 @@ class Workshop(QObject):
     def show_weights(self) -> None:
         """The Models page."""
         from outfitswap_desktop.ui.pages.weights import WeightsPage
+        from outfitswap_desktop.ui.pages.weights_work import WeightsWork
 
-        reason = self.tr("GPU engines and their weights come with a later release; the fabric engine needs none.")
-        dialog = self._in_dialog(self.tr("Models"), WeightsPage(reason=reason))
-        dialog.finished.connect(lambda _code: self.installed.refresh())
+        if self._weights is None:  # it outlives the page: a download goes on when that is closed
+            self._weights = WeightsWork(self)
+            self._weights.ended.connect(lambda *_: self.installed.refresh())
+        self._in_dialog(self.tr("Models"), WeightsPage(work=self._weights))
 
     def show_help(self) -> None:
         """Help and shortcuts."""
