@@ -164,10 +164,8 @@ class Rehearsal:
         width, height = size
         vae = self.vae(tiled=tiled)
         channels = 16 if self.engine == "qwen" else vae.config.latent_channels
-        shape = (images, channels, height // 8, width // 8)
-        if self.engine == "qwen":
-            shape = (images, channels, 1, height // 8, width // 8)
-        return vae.decode(self._empty(*shape), return_dict=False)[0]
+        frames = (1,) if self.engine == "qwen" else ()
+        return vae.decode(self._empty(images, channels, *frames, height // 8, width // 8), return_dict=False)[0]
 
     def step(self, step: Step) -> Any:
         """One pass of the denoising network, the ControlNets before it."""
