@@ -21,6 +21,7 @@ def plan_lines(plan: Mapping[str, Any], locale: QLocale) -> tuple[str, ...]:
         _number(translate("Plan", "Guidance: {number}"), plan.get("guidance"), locale),
         _number(translate("Plan", "Strength: {number}"), plan.get("strength"), locale),
         _named(translate("Plan", "Controls: {name}"), ", ".join(_controls(plan.get("controls"), locale))),
+        _number(translate("Plan", "Garment picture: weight {number}"), _garment_weight(plan.get("garment")), locale),
         _batch(plan.get("batch"), locale),
         _named(translate("Plan", "Precision: {name}"), plan.get("precision")),
         _named(translate("Plan", "Ran on: {name}"), plan.get("device")),
@@ -67,6 +68,10 @@ def _controls(controls: object, locale: QLocale) -> Iterable[str]:
         name, weight = (one.get("name"), one.get("weight")) if isinstance(one, Mapping) else (one, None)
         if isinstance(name, str):
             yield f"{name} {_shown(weight, locale)}" if _is_number(weight) else name
+
+
+def _garment_weight(garment: object) -> object:
+    return garment.get("weight") if isinstance(garment, Mapping) else None
 
 
 def _weights(weights: object) -> Iterable[str]:

@@ -11,6 +11,7 @@ PLAN = {
     "crop": [0, 0, 400, 500], "size": [768, 1024], "engine": "sdxl", "recipe": "sdxl", "precision": "float16", "steps": 28,
     "guidance": 6.5, "strength": 0.99, "mode": "balanced", "batch": 4, "device": "A card", "compiled": "graph", "tiled": True,
     "offload": "text", "weights": {"sdxl": "abcdef0123456789", "sdxl-vae": None},
+    "garment": {"adapter": "ip-adapter-plus.safetensors", "weight": 0.7},
     "controls": ["pose", {"name": "depth", "weight": 0.3}],
 }  # fmt: skip
 ENGLISH = QLocale("en")
@@ -25,6 +26,7 @@ def test_every_line_that_a_user_can_use():
         "Guidance: 6.5",
         "Strength: 0.99",
         "Controls: pose, depth 0.3",
+        "Garment picture: weight 0.7",
         "Painted together with its variations: 4 in all",
         "Precision: float16",
         "Ran on: A card",
@@ -54,7 +56,7 @@ def test_numbers_are_written_as_the_language_does():
             "batch": 1,
             "weights": [1],
         },
-        {"size": ["a", "b"], "tiled": False, "offload": "none", "controls": [], "device": None},
+        {"size": ["a", "b"], "tiled": False, "garment": True, "offload": "none", "controls": [], "device": None},
     ],
 )
 def test_what_is_odd_or_not_so_is_left_out(plan):

@@ -1,4 +1,4 @@
-"""Which engines the panel offers: by what lies on the disk, and again when the Models page was closed."""
+"""Which engines the panel offers: by what lies on the disk, and again when the Models page has changed it."""
 
 import hashlib
 import subprocess
@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QDialog
 from outfitswap_desktop.engine.messages import Problem
 from outfitswap_desktop.ui.background import Background
 from outfitswap_desktop.ui.outfit.installed import InstalledEngines, installed_engines
+from outfitswap_desktop.ui.pages.weights_work import Doing
 from outfitswap_desktop.ui.wording import in_window
 from outfitswap_desktop.weights.catalogue import read_catalogue
 from outfitswap_desktop.weights.record import Kept, Record, write_record
@@ -78,7 +79,7 @@ def test_nothing_of_the_weights_is_loaded_with_the_panel():
     assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"
 
 
-def test_the_window_offers_what_is_there_and_looks_again_after_the_models_page(qtbot):
+def test_the_window_offers_what_is_there_and_looks_again_when_weights_have_come(qtbot):
     with main_window(qtbot) as window:
         shop = window.workshop
         here = frozenset({"sdxl"})
@@ -93,7 +94,8 @@ def test_the_window_offers_what_is_there_and_looks_again_after_the_models_page(q
         shop.editor.outfit.advanced.models.click()
         (dialog,) = [one for one in window.findChildren(QDialog) if one.isVisible()]
         with qtbot.waitSignal(shop.installed.changed):
-            dialog.reject()
+            shop._weights.ended.emit(Doing("klein", "fetch"), None)
+        dialog.reject()
         assert items.model().item(items.findData("klein")).isEnabled()
 
 
