@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from outfitswap_desktop.core.job import Wishes
-from outfitswap_desktop.core.regions import JOINTS, BodyPose
+from outfitswap_desktop.core.regions import JOINTS, BodyAxis, BodyPose
 from outfitswap_desktop.core.steps import GenerationRequest
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.errors import NotAvailable
@@ -176,9 +176,10 @@ def test_equal_keys_mean_equal_conditions():
     base = request(garment=picture())
     same = dataclasses.replace(base, prompt="red dress", seed=9, steps=3, image=base.image.copy())
     assert made.key(same) == made.key(base)
+    trunk = BodyAxis("trunk", (1.0, 2.0), (3.0, 4.0), 5.0)
     moved = BodyPose(((1.0, 2.0, 0.5), *base.pose.joints[1:]))
     changes = (
-        {"pose": moved}, {"pose": None}, {"cut": None}, {"garment": None}, {"garment": picture(6)},
+        {"pose": moved}, {"pose": None}, {"axes": (trunk,)}, {"cut": None}, {"garment": None}, {"garment": picture(6)},
         {"image": 255 - base.image}, {"alpha": 255 - base.alpha}, {"wishes": Wishes(pose=0.1)},
     )  # fmt: skip
     keys = [made.key(base), *(made.key(dataclasses.replace(base, **change)) for change in changes)]
@@ -310,6 +311,24 @@ def test_filling_keeps_what_is_seen_and_runs_smoothly_through_the_rest():
     rim = without_garment(bumpy, hidden)
     assert rim[28, 45] != ramp[28, 45]
     assert rim[20, 45] == ramp[20, 45]
+
+
+def test_where_the_body_goes_on_below_the_garment_it_is_filled_in_without_the_cut():
+    near = np.full((160, 120), 0.1, np.float32)
+    garment = np.zeros((160, 120), np.uint8)
+    garment[30:130, 20:100] = 255  # a wide coat
+    near[garment > 0] = 0.8
+    near[10:30, 50:70] = 0.8  # the head
+    trunk = BodyAxis("trunk", (60.0, 30.0), (60.0, 130.0), 18.0)
+    filled_in = without_garment(near, garment, axes=(trunk,))
+    assert filled_in[80, 60] == pytest.approx(0.8, abs=0.05)
+    assert filled_in[80, 25] < 0.3
+    assert filled_in[80, 95] < 0.3
+    assert np.array_equal(filled_in[140:], near[140:])
+    steps = np.abs(np.diff(filled_in[80]))
+    assert steps.max() < 0.3  # no outline as sharp as the garment's was
+    without = without_garment(near, garment)
+    assert without[110, 60] < 0.4
 
 
 def test_the_garment_is_encoded_as_diffusers_does_it_and_its_adapter_fits(weights, tmp_path):

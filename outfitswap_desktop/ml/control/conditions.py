@@ -130,6 +130,7 @@ class Controls:
             repr((request.wishes.pose, request.wishes.depth, request.wishes.garment_weight)).encode(),
             _digest(request.image),
             _pose_bytes(request.pose),
+            repr(request.axes).encode(),
             *(b"-" if array is None else _digest(array) for array in (request.alpha, request.cut, request.garment)),
         ]
         return hashlib.sha256(b"|".join(parts)).digest()
@@ -174,15 +175,17 @@ class Controls:
         weights, estimator = self._store.open(weights_id), self._store.open(DEPTH)
         garment = request.cut if request.cut is not None and request.cut.any() else request.alpha
 
+        key = b"depth" + _digest(request.image) + _digest(garment) + repr(request.axes).encode()
+
         def mapped() -> Tensor:
             self.counters.depth_maps += 1
             network = self._loaded(
                 DEPTH, estimator, lambda folder, dtype: DepthEstimator(folder, device=self._device, dtype=dtype)
             )
-            near = without_garment(network.depth(request.image), garment)
+            near = without_garment(network.depth(request.image), garment, axes=request.axes)
             return self._tensor(np.repeat(near[..., None], 3, axis=2))
 
-        image = self._remembered(b"depth" + _digest(request.image) + _digest(garment), mapped)
+        image = self._remembered(key, mapped)
         return Control("depth", self._net(weights_id, weights), image, weight, end=DEPTH_END)
 
     def _best_pose(self, request: GenerationRequest, notes: list[str]) -> BodyPose | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from outfitswap_desktop.core.arrays import F32, RGB, Alpha, Mask
 from outfitswap_desktop.core.mask import grow
+from outfitswap_desktop.core.regions import BodyAxis
 from outfitswap_desktop.ml.quiet import hush
 
 if TYPE_CHECKING:
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 RIM: Final = 0.02
 """How far beyond the garment its depth is left out too, as a share of the crop's longer side."""
+
+
+BODY, CORE = 0.9, 0.4
+"""Breadth of the body that is filled in, and of the part of it whose depth is believed, in shares of the limbs' own."""
+EDGE, SMOOTH = 0.008, 0.03
+"""How softly the body's outline and its relief run, as shares of the crop's longer side."""
 
 
 class DepthEstimator:
@@ -46,14 +53,34 @@ class DepthEstimator:
         return np.asarray((near - low) / max(high - low, 1e-6), np.float32)
 
 
-def without_garment(near: F32, garment: Alpha) -> F32:
-    """`near` (h, w) with the place of `garment` (h, w) > 0, and a rim around it, filled in from its surroundings.
+def without_garment(near: F32, garment: Alpha, *, axes: tuple[BodyAxis, ...] = ()) -> F32:
+    """`near` (h, w) with the place of `garment` (h, w) > 0, and a rim around it, filled in without the garment's relief.
 
-    Depth of the original picture carries the old garment's cut into the new one. A garment that fills the picture leaves
-    nothing to fill from: then all is 0.
+    Depth of the original picture carries the old garment's cut into the new one. What was there is replaced by what runs on
+    from the surroundings, and where the body's `axes` (in the same pixels) say that it goes on below, by a smooth body as
+    near as the garment was: else the net is told that there is a hole. A garment that fills the picture leaves nothing to
+    fill from: then all beside the body is 0.
     """
     hidden = grow(np.where(garment > 0, np.uint8(255), np.uint8(0)), RIM * max(near.shape))
-    return filled(near, hidden)
+    around = filled(near, hidden)
+    body, core = _capsules(axes, near.shape, BODY), _capsules(axes, near.shape, CORE) & hidden
+    if not core.any():
+        return around
+    relief = _calmed(filled(near, ~core), SMOOTH * max(near.shape))
+    share = _calmed(np.asarray(body & hidden, np.float32) / 255.0, EDGE * max(near.shape))
+    return np.asarray(np.where(hidden > 0, share * relief + (1.0 - share) * around, near), np.float32)
+
+
+def _capsules(axes: tuple[BodyAxis, ...], shape: tuple[int, ...], breadth: float) -> Mask:
+    mask = np.zeros(shape, np.uint8)
+    for axis in axes:
+        ends = np.rint(np.clip(np.array([axis.start, axis.end]), -20000, 20000)).astype(int).tolist()
+        cv2.line(mask, ends[0], ends[1], 255, max(1, round(2 * breadth * axis.radius)))
+    return mask
+
+
+def _calmed(values: F32, by: float) -> F32:
+    return np.asarray(cv2.GaussianBlur(values, (0, 0), max(0.5, by)), np.float32)
 
 
 def filled(values: F32, hidden: Mask) -> F32:
