@@ -41,6 +41,8 @@ _ICONS: Final = {
     "checking": "refresh",
 }
 _STEPS: Final = 1000
+_LICENCE_WIDTH: Final = 168
+"""Pixels: the longest names are cut, because what a model is for says more here; the whole name is in the tip."""
 
 
 class WeightsTable(QAbstractTableModel):
@@ -77,9 +79,9 @@ class WeightsTable(QAbstractTableModel):
     def columnCount(self, parent: Index | None = None) -> int:
         return 0 if parent is not None and parent.isValid() else 5
 
-    def headerData(
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> str | None:
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if role == Qt.ItemDataRole.TextAlignmentRole and section == 2:
+            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         if role != Qt.ItemDataRole.DisplayRole or orientation != Qt.Orientation.Horizontal:
             return None
         names = (self.tr("Name"), self.tr("What for"), self.tr("Size"), self.tr("Licence"), self.tr("State"))
@@ -200,6 +202,7 @@ class WeightsPage(QWidget):
         work.networked.connect(self._show_network)
         self.network.clicked.connect(work.network)
         self.progress.cancel.clicked.connect(self._cancel)
+        self.view.setFocus()
         self._empty.setText(self.tr("Looking at what is here…"))
         if work.doing is not None:
             self._moved(work.doing)
@@ -334,6 +337,8 @@ class WeightsPage(QWidget):
         header = self.view.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(3, QHeaderView.ResizeMode.Fixed)
+        header.resizeSection(3, _LICENCE_WIDTH)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setHighlightSections(False)
         self.view.selectionModel().selectionChanged.connect(self._choose)

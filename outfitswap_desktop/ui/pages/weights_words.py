@@ -75,9 +75,7 @@ def stage_of(stage: str) -> str:
 def terms_of(*, commercial: bool, restrictions: bool) -> str:
     """What a licence allows, in one sentence."""
     if not commercial:
-        return QCoreApplication.translate(
-            "Models", "Its licence does not allow commercial work: only use it for research or for yourself."
-        )
+        return QCoreApplication.translate("Models", "Its licence does not allow commercial work.")
     if restrictions:
         return QCoreApplication.translate(
             "Models",
