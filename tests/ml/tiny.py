@@ -1,7 +1,7 @@
 """Writes the inpainting models sd15 and sdxl with small random weights, in the folder layouts they are published in.
 
-Same classes, file names and configuration keys as the published ones (fp16 variant, one file a part), four latent channels and eight
-pixels a latent cell; a few channels and one or two blocks. ControlNets and IP-Adapter Plus weights to go with them.
+Same classes, file names and configuration keys as the published ones (fp16 variant, one file a part), four latent channels and
+eight pixels a latent cell; a few channels and one or two blocks. ControlNets and IP-Adapter Plus weights to go with them.
 """
 
 import hashlib
@@ -271,6 +271,29 @@ def write_sdxl(folder: Path, *, unet=None) -> Path:
         "vae": ["diffusers", "AutoencoderKL"],
     }
     _json(folder, "model_index.json", index)
+    return folder
+
+
+def write_lcm(folder: Path, engine: Path) -> Path:
+    """Few-step LoRA weights for the UNet in `engine`, written as LCM-LoRA is: attention and convolutions, kohya's keys."""
+    import torch
+    from diffusers import UNet2DConditionModel
+    from safetensors.torch import save_file
+
+    unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(engine / "unet"))
+    draw = torch.Generator().manual_seed(31)
+    state = {}
+    for name, module in unet.named_modules():
+        shape = getattr(getattr(module, "weight", None), "shape", ())
+        if len(shape) not in (2, 4) or not any(part in name for part in ("to_q", "to_out.0", "conv1", "ff.net.0.proj")):
+            continue
+        key = f"lora_unet_{name.replace('.', '_')}"
+        ending = (1, 1) if len(shape) == 4 else ()
+        state[f"{key}.lora_down.weight"] = 0.2 * torch.randn(4, *shape[1:], generator=draw)
+        state[f"{key}.lora_up.weight"] = 0.2 * torch.randn(shape[0], 4, *ending, generator=draw)
+        state[f"{key}.alpha"] = torch.tensor(2.0)
+    folder.mkdir(parents=True)
+    save_file(state, folder / "pytorch_lora_weights.safetensors")
     return folder
 
 

@@ -175,8 +175,8 @@ class Shape:
 class Accelerator(Protocol):
     """Makes a forward faster (compiled, or captured as a CUDA graph), per shape.
 
-    Of the inputs of a wrapped forward the first two (latents with mask and masked image, and the step's time embeddings) change in
-    every call, in place too. Each further one (keys and values of the prompt, conditions) holds what it held as long as it is
+    Of the inputs of a wrapped forward the first two (latents with mask and masked image, and the step's time embeddings)
+    change in every call, in place too. Each further one (keys and values of the prompt, conditions) holds what it held as long as it is
     the same object. The answer may be overwritten by the next call: the loop has used it by then. The weights stay where
     they are until `forget` is called; LoRA weights are copied into them in place.
     """

@@ -88,7 +88,7 @@ class Pictures:
 
 def _tiling(vae: Any, tiled: bool) -> Any:
     if tiled != vae.use_tiling:
-        vae.enable_tiling(tiled)
+        (vae.enable_tiling if tiled else vae.disable_tiling)()
     return vae
 
 

@@ -16,7 +16,7 @@ class Step:
     """One step. With the net's prediction e for the input x * `scale` at `time`:
 
     m = `from_x` x + `from_e` e (the clean latents it predicts), then x = `keep` x + `to_m` m + `to_last` m of the step before +
-    `noise` fresh noise.
+    `noise` fresh noise. At its noise level latents are `image_share` * image + `noise_share` * noise.
     """
 
     time: float
@@ -27,6 +27,8 @@ class Step:
     to_m: float
     to_last: float = 0.0
     noise: float = 0.0
+    image_share: float = 1.0
+    noise_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +55,9 @@ def make_schedule(config: Mapping[str, Any], sampler: str, *, steps: int, streng
     left = whole.steps[skip:]
     if strength == 1.0:
         return whole
-    image, noise = _noised(left[0], sampler)
-    return Schedule((replace(left[0], to_m=left[0].to_m + left[0].to_last, to_last=0.0), *left[1:]), image, noise)
-
-
-def _noised(first: Step, sampler: str) -> tuple[float, float]:
-    """Shares of image and noise at a step's noise level, from m = from_x x + from_e e being the image when e is the noise."""
-    if sampler == "euler":
-        return 1.0, -first.from_e
-    return 1.0 / first.from_x, -first.from_e / first.from_x
+    first = left[0]
+    started = replace(first, to_m=first.to_m + first.to_last, to_last=0.0)  # there is no step before it
+    return Schedule((started, *left[1:]), first.image_share, first.noise_share)
 
 
 def _prediction(config: Mapping[str, Any], alpha: float, sigma: float) -> tuple[float, float]:
@@ -90,7 +86,20 @@ def _dpmpp(config: dict[str, Any], count: int) -> Schedule:
         if 0 < index < count - 1:
             r = (ratios[index - 1] - ratios[index]) / h
             to_m, to_last = c * (1.0 + 0.5 / r), -c * 0.5 / r
-        found.append(Step(time, 1.0, from_x, from_e, sigmas[index + 1] / sigmas[index], to_m, to_last))
+        found.append(
+            Step(
+                time,
+                1.0,
+                from_x,
+                from_e,
+                sigmas[index + 1] / sigmas[index],
+                to_m,
+                to_last,
+                0.0,
+                alphas[index],
+                sigmas[index],
+            )
+        )
     return Schedule(tuple(found), 0.0, float(scheduler.init_noise_sigma))
 
 
@@ -108,7 +117,7 @@ def _euler(config: dict[str, Any], count: int) -> Schedule:
         if config.get("prediction_type", "epsilon") == "v_prediction":
             from_x, from_e = scale * scale, -sigma * scale
         keep = levels[index + 1] / sigma
-        found.append(Step(time, scale, from_x, from_e, keep, 1.0 - keep))
+        found.append(Step(time, scale, from_x, from_e, keep, 1.0 - keep, noise_share=sigma))
     return Schedule(tuple(found), 0.0, float(scheduler.init_noise_sigma))
 
 
@@ -123,9 +132,11 @@ def _ddim(config: dict[str, Any], count: int) -> Schedule:
     for time in times:
         now, before = float(scheduler.alphas_cumprod[time]), time - stride
         then = float(scheduler.alphas_cumprod[before] if before >= 0 else scheduler.final_alpha_cumprod)
-        from_x, from_e = _prediction(config, math.sqrt(now), math.sqrt(1.0 - now))
+        alpha, sigma = math.sqrt(now), math.sqrt(1.0 - now)
+        from_x, from_e = _prediction(config, alpha, sigma)
         keep = math.sqrt((1.0 - then) / (1.0 - now))
-        found.append(Step(time, 1.0, from_x, from_e, keep, math.sqrt(then) - keep * math.sqrt(now)))
+        made = Step(time, 1.0, from_x, from_e, keep, math.sqrt(then) - keep * alpha)
+        found.append(replace(made, image_share=alpha, noise_share=sigma))
     return Schedule(tuple(found), 0.0, 1.0)
 
 
@@ -140,15 +151,14 @@ def _lcm(config: dict[str, Any], count: int) -> Schedule:
     for index, time in enumerate(times):
         now = float(scheduler.alphas_cumprod[time])
         skip, out = scheduler.get_scalings_for_boundary_condition_discrete(time)
-        from_x, from_e = _prediction(config, math.sqrt(now), math.sqrt(1.0 - now))
-        if index + 1 == len(times):
-            found.append(Step(time, 1.0, from_x, from_e, float(skip), float(out)))
-            continue
-        then = float(scheduler.alphas_cumprod[times[index + 1]])
-        back = math.sqrt(then)
-        found.append(
-            Step(time, 1.0, from_x, from_e, back * float(skip), back * float(out), noise=math.sqrt(1.0 - then))
-        )
+        alpha, sigma = math.sqrt(now), math.sqrt(1.0 - now)
+        from_x, from_e = _prediction(config, alpha, sigma)
+        made = Step(time, 1.0, from_x, from_e, float(skip), float(out), image_share=alpha, noise_share=sigma)
+        if index + 1 < len(times):
+            then = float(scheduler.alphas_cumprod[times[index + 1]])
+            back = math.sqrt(then)
+            made = replace(made, keep=back * float(skip), to_m=back * float(out), noise=math.sqrt(1.0 - then))
+        found.append(made)
     return Schedule(tuple(found), 0.0, 1.0)
 
 
