@@ -286,8 +286,32 @@ def test_a_pickle_is_never_loaded(tmp_path, part):
     plain = "diffusion_pytorch_model.bin" if part == "transformer" else "pytorch_model.bin"
     torch.save(load_file(safe), folder / plain)
     safe.unlink()
-    with pytest.raises((OSError, ValueError, NotAvailable)):
+    generator = made("klein", FolderStore(tmp_path))
+    with pytest.raises(NotAvailable) as problem:
+        paint(generator, asked())
+    assert problem.value.reason == "weights_damaged"
+    assert generator._engine is None
+
+
+def test_weights_with_other_layers_than_the_library_s_are_refused(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    (file,) = (write_klein(tmp_path / "klein") / "transformer").glob("*.safetensors")
+    tensors = load_file(file)
+    tensors["another.weight"] = tensors.pop("proj_out.weight")
+    save_file(tensors, file, metadata={"format": "pt"})
+    with pytest.raises(NotAvailable, match=r"another\.weight"):
         paint(made("klein", FolderStore(tmp_path)), asked())
+
+
+def test_few_step_weights_for_other_layers_are_refused(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    write_qwen(tmp_path / "qwen")
+    (file,) = write_lightning(tmp_path / "qwen-lightning").glob("*.safetensors")
+    save_file({key.replace("blocks.0", "blocks.7"): value for key, value in load_file(file).items()}, file)
+    with pytest.raises(NotAvailable, match="belongs to no layer"):
+        paint(made("qwen", FolderStore(tmp_path)), asked())
 
 
 # --- variations, modes, wishes -----------------------------------------------------------------------------------------
@@ -316,7 +340,9 @@ def test_a_plan_of_one_image_at_a_time_paints_the_variations_one_after_the_other
 
     generator = made("klein", store, planner=one)
     request = asked(wishes=Wishes(seeds=(7, 8)), seed=7)
-    first, second = paint(generator, request), paint(generator, replace(request, seed=8))
+    first = paint(generator, request)
+    assert generator.counters.passes == small("klein").steps
+    second = paint(generator, replace(request, seed=8))
     assert generator.counters.passes == 2 * small("klein").steps
     assert first.plan["batch"] == 1
     assert np.array_equal(second.image, paint(generator, replace(request, wishes=Wishes(), seed=8)).image)
@@ -382,7 +408,7 @@ def test_streamed_blocks_and_moved_parts_paint_the_same(engines, store, name):
     generator = made(name, store, planner=tight)
     request = asked(image=picture(50))
     result = paint(generator, request)
-    assert result.plan["offload"] == "streamed"
+    assert (result.plan["offload"], result.plan["streamed"]) == (["text", "unet"], True)
     resident = paint(engines[name], request).image
     assert np.abs(result.image.astype(int) - resident.astype(int)).max() <= 3  # rounding differs
     assert generator._seats.streamed
@@ -410,7 +436,7 @@ def test_a_device_that_is_too_small_gets_a_smaller_plan_once_and_then_a_clear_wo
     result = paint(generator, asked(image=picture(61)))
     assert generator.counters.retries == 1
     assert calls[1][0] * calls[1][1] <= 0.6 * calls[0][0] * calls[0][1]
-    assert (result.plan["tiled"], result.plan["offload"], result.plan["size"]) == (True, "streamed", calls[1])
+    assert (result.plan["tiled"], result.plan["streamed"], result.plan["size"]) == (True, True, list(calls[1]))
     assert result.image.shape == (128, 96, 3)
     assert any("less memory" in note for note in result.notes)
     calls.clear()
@@ -419,6 +445,15 @@ def test_a_device_that_is_too_small_gets_a_smaller_plan_once_and_then_a_clear_wo
         paint(generator, asked(image=picture(62)))
     assert problem.value.reason == "out_of_gpu_memory"
     assert problem.value.hint
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_the_program_s_own_planner_fits_these_engines(store, name):
+    from outfitswap_desktop.ml.budget.planner import plan_memory
+
+    result = paint(made(name, store, planner=plan_memory), asked(garment=picture(9)))
+    assert result.plan["predicted_bytes"] > 2**33
+    assert any("slowly" in note for note in result.notes)
 
 
 def test_other_faults_are_no_lack_of_memory():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from outfitswap_desktop.ml.diffusion.preview import Preview, open_preview
-from tests.ml.tiny import FolderStore
+from tests.ml.tiny import FolderStore, shaken
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def store(tmp_path_factory):
     tiny = AutoencoderTiny(
         encoder_block_out_channels=(4, 4, 4, 4), decoder_block_out_channels=(4, 4, 4, 4), latent_channels=4
     )
-    tiny.save_pretrained(root / "taesd")
+    shaken(tiny, seed=1, scale=2.0).save_pretrained(root / "taesd")
     return FolderStore(root)
 
 

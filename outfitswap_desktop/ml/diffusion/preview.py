@@ -12,12 +12,11 @@ import numpy as np
 
 from outfitswap_desktop.core.arrays import RGB
 from outfitswap_desktop.ml.diffusion.stock import installed
+from outfitswap_desktop.ml.load import Store
 from outfitswap_desktop.ml.quiet import hush
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from outfitswap_desktop.weights.store import WeightsStore
 
 DECODERS: Final = {"sd15": "taesd", "sdxl": "taesdxl"}
 """Recipes and the weights that decode their latents; for klein's and qwen's the catalogue has none."""
@@ -53,7 +52,7 @@ class Preview:
         self._show(np.ascontiguousarray(pixels.permute(1, 2, 0).cpu().numpy()))
 
 
-def open_preview(name: str, store: WeightsStore, show: Show | None, *, device: str, dtype: str) -> Preview | None:
+def open_preview(name: str, store: Store, show: Show | None, *, device: str, dtype: str) -> Preview | None:
     """The preview of the recipe `name`; None without `show`, or where its small decoder is not installed."""
     found = installed(store, DECODERS[name]) if show is not None and name in DECODERS else None
     if show is None or found is None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -24,11 +25,9 @@ from outfitswap_desktop.ml.diffusion.stock_parts import (
     WordsCache,
     digest,
 )
+from outfitswap_desktop.ml.load import Opened, Store, identity
 from outfitswap_desktop.ml.quiet import hush
 from outfitswap_desktop.ml.recipes import Recipe
-
-if TYPE_CHECKING:
-    from outfitswap_desktop.weights.store import Installed, WeightsStore
 
 _log = logging.getLogger(__name__)
 
@@ -51,15 +50,18 @@ class StockGenerator:
     """Paints with a stock pipeline; loads at the first request and keeps everything until `close`.
 
     `negative` is used where the pipeline guides. `previews` is there for the sake of the common face: no small decoder for
-    these engines' latents is in the catalogue, and it is never called. One call at a time.
+    these engines' latents is in the catalogue, and it is never called. It takes the crop at native size: the only scaling,
+    there and back, is the one to the size that it paints at. One call at a time.
     """
 
     keeps_cut = False
+    max_pixels: int | None = None
+    multiple = 1
 
     def __init__(
         self,
         recipe: Recipe,
-        store: WeightsStore,
+        store: Store,
         *,
         negative: str,
         device: Device | None = None,
@@ -67,8 +69,6 @@ class StockGenerator:
         previews: Callable[[RGB], None] | None = None,
     ) -> None:
         self.name = recipe.name
-        self.max_pixels: int | None = recipe.max_pixels
-        self.multiple = recipe.multiple
         self.counters = Counters()
         self._recipe = recipe
         self._store = store
@@ -91,11 +91,9 @@ class StockGenerator:
         if self._kept[0] == key and request.seed in self._kept[1]:
             report(1.0)
             return self._kept[1][request.seed]
-        self._kept = (b"", {})
-        seeds = tuple(dict.fromkeys(request.wishes.seeds or (request.seed,)))
-        made = self._made(request, seeds, report=_never_back(report), cancel=cancel)
-        if len(seeds) > 1:
-            self._kept = (key, made)
+        made = self._made(request, report=_never_back(report), cancel=cancel)
+        if len(request.wishes.seeds) > 1:
+            self._kept = (key, {**(self._kept[1] if self._kept[0] == key else {}), **made})
         report(1.0)
         return made[request.seed]
 
@@ -108,22 +106,19 @@ class StockGenerator:
         if engine is not None and seats is not None:
             engine.latents.clear()
             del engine
+            gc.collect()
             seats.sweep()
 
     def _made(
-        self,
-        request: GenerationRequest,
-        seeds: tuple[int, ...],
-        *,
-        report: Callable[[float], None],
-        cancel: CancelToken,
+        self, request: GenerationRequest, *, report: Callable[[float], None], cancel: CancelToken
     ) -> dict[int, Generated]:
+        """The asked seed's picture, with those of the variations that go into the same batch."""
         engine, device = self._loaded(report)
         cancel.check()
         order = self._order(request, engine, area=1.0)
-        plan = self._planned(order.painting, len(seeds), device)
+        plan = self._planned(order.painting, max(1, len(request.wishes.seeds)), device)
         try:
-            return self._painted(request, order, plan, seeds=seeds, report=report, cancel=cancel)
+            return self._painted(request, order, plan, report=report, cancel=cancel)
         except RuntimeError as problem:
             if not out_of_memory(problem):
                 raise
@@ -133,7 +128,7 @@ class StockGenerator:
         self._seats.clear(engine)
         smaller = self._order(request, engine, area=SMALLER)
         try:
-            return self._painted(request, smaller, Smallest(), seeds=seeds, report=report, cancel=cancel)
+            return self._painted(request, smaller, Smallest(), report=report, cancel=cancel)
         except RuntimeError as problem:
             if not out_of_memory(problem):
                 raise
@@ -156,8 +151,10 @@ class StockGenerator:
         main = self._store.open(self._recipe.weights)
         few = installed(self._store, self._recipe.fast.lora) if self._recipe.fast is not None else None
         engine = _engine(self._recipe, main, few, device=self._device, counters=self.counters)
-        self._weights = {found.id: fingerprint(found) for found in (main, few) if found is not None}
+        self._weights = {self._recipe.weights: identity(main)}
         self._few_steps = few is not None
+        if few is not None and self._recipe.fast is not None:
+            self._weights[self._recipe.fast.lora] = identity(few)
         self._engine, self._seats = engine, Seats(self._device.kind)
         self.counters.loads += 1
         self.counters.load_seconds += time.perf_counter() - began
@@ -224,7 +221,6 @@ class StockGenerator:
         order: _Order,
         plan: Plan,
         *,
-        seeds: tuple[int, ...],
         report: Callable[[float], None],
         cancel: CancelToken,
     ) -> dict[int, Generated]:
@@ -235,23 +231,20 @@ class StockGenerator:
         report(READ)
         cancel.check()
         self._seats.to_paint(engine, plan)
-        chunks = [seeds[i : i + plan.batch] for i in range(0, len(seeds), max(1, plan.batch))]
-        images: dict[int, RGB] = {}
-        for number, chunk in enumerate(chunks):
+        seeds = batch_of(request, most=max(1, plan.batch))
 
-            def on_step(done: int, of: int, number: int = number) -> None:
-                self.counters.passes += 1
-                report(READ + (PAINTED - READ) * (number + done / of) / len(chunks))
-                cancel.check()
-
+        def on_step(done: int, of: int) -> None:
+            self.counters.passes += 1
+            report(READ + (PAINTED - READ) * done / of)
             cancel.check()
-            made = engine.paint(painting, words.on(self._seats.device), seeds=chunk, on_step=on_step)
-            images |= zip(chunk, made, strict=True)
-        said = self._described(painting, plan, len(chunks[0]), engine)
-        notes = (*order.notes, *((plan.note,) if plan.note else ()))
+
+        cancel.check()
+        images = engine.paint(painting, words.on(self._seats.device), seeds=seeds, on_step=on_step)
+        said = self._described(painting, plan, len(seeds), engine)
+        notes = (*order.notes, *((_sentence(plan.note),) if plan.note else ()))
         return {
             seed: Generated(finished(image, request), limits=order.limits, notes=notes, plan=said)
-            for seed, image in images.items()
+            for seed, image in zip(seeds, images, strict=True)
         }
 
     def _read(self, painting: Painting, plan: Plan, engine: StockEngine) -> Words:
@@ -270,7 +263,7 @@ class StockGenerator:
             "engine": self.name,
             "recipe": self._recipe.name,
             "precision": dtype_of(self._recipe, self._device),
-            "size": painting.size,
+            "size": list(painting.size),
             "steps": painting.steps,
             "guidance": painting.guidance,
             "strength": painting.strength if engine.heeds_strength(painting) else 1.0,
@@ -280,17 +273,16 @@ class StockGenerator:
             "weights": dict(self._weights),
             "compiled": "no",
             "tiled": plan.tiled_vae,
-            "offload": "streamed" if plan.offload_unet else "text" if plan.offload_text else "none",
+            "offload": [part for part in ("text", "unet") if getattr(plan, f"offload_{part}")],
+            "streamed": plan.offload_unet,
             "predicted_bytes": plan.predicted_bytes,
-            "controls": (),
+            "controls": [],
             "garment": painting.garment is not None,
             **engine.describe(painting),
         }
 
 
-def _engine(
-    recipe: Recipe, main: Installed, few: Installed | None, *, device: Device, counters: Counters
-) -> StockEngine:
+def _engine(recipe: Recipe, main: Opened, few: Opened | None, *, device: Device, counters: Counters) -> StockEngine:
     hush()
     dtype = dtype_of(recipe, device)
     if recipe.name == "klein":
@@ -310,7 +302,7 @@ def dtype_of(recipe: Recipe, device: Device) -> str:
     return device.dtype if device.kind == "cpu" else recipe.dtype
 
 
-def installed(store: WeightsStore, weights_id: str) -> Installed | None:
+def installed(store: Store, weights_id: str) -> Opened | None:
     """The weights, or None where they cannot be used."""
     try:
         return store.open(weights_id)
@@ -318,18 +310,23 @@ def installed(store: WeightsStore, weights_id: str) -> Installed | None:
         return None
 
 
-def fingerprint(weights: Installed) -> str:
-    """What a receipt keeps of weights: their commit, or one hash over the hashes of their files."""
-    if weights.revision:
-        return weights.revision
-    return digest("".join(f"{path}:{weights.hashes[path]};" for path in sorted(weights.hashes)).encode()).hex()
-
-
 def out_of_memory(problem: BaseException) -> bool:
-    """Whether a device ran out of memory: CUDA's own error, and the plain one that Apple's backend raises."""
+    """Whether a device ran out of memory: CUDA's own error, and the plain ones of the others."""
     import torch
 
-    return isinstance(problem, torch.OutOfMemoryError) or "out of memory" in str(problem).lower()
+    said = str(problem).lower()
+    return isinstance(problem, torch.OutOfMemoryError) or "out of memory" in said or "not enough memory" in said
+
+
+def batch_of(request: GenerationRequest, *, most: int) -> tuple[int, ...]:
+    """The seeds painted together with the request's own: variations in order, `most` at a time."""
+    seeds = tuple(dict.fromkeys(request.wishes.seeds)) or (request.seed,)
+    start = seeds.index(request.seed) // most * most
+    return seeds[start : start + most]
+
+
+def _sentence(note: str) -> str:
+    return f"{note[:1].upper()}{note[1:].rstrip('.')}."
 
 
 def _never_back(report: Callable[[float], None]) -> Callable[[float], None]:

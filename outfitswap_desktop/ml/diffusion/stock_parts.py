@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
@@ -14,6 +15,7 @@ import numpy as np
 from outfitswap_desktop.core.arrays import RGB, Mask
 from outfitswap_desktop.errors import NotAvailable
 from outfitswap_desktop.ml.diffusion.conditions import Counters, Plan
+from outfitswap_desktop.ml.load import weight_files
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -202,15 +204,13 @@ class Seats:
         self._stream(engine.painter, wanted=False)
         for module in (engine.text, engine.painter, engine.vae):
             module.to("cpu")
+        gc.collect()  # what a broken-off pass left behind may hang in cycles
         self.sweep()
 
     def sweep(self) -> None:
         """Give back what torch keeps of the device's memory for later."""
-        import gc
-
         import torch
 
-        gc.collect()
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
         elif self.device == "mps":
@@ -274,18 +274,50 @@ def digest(content: bytes) -> bytes:
 
 
 def load(pipeline: Any, folder: Path, *, dtype: str) -> Any:
-    """A stock pipeline from a folder in diffusers' layout: safetensors alone, no network, no foreign code."""
+    """A stock pipeline from a folder in diffusers' layout: safetensors alone, no network, no foreign code.
+
+    Raises NotAvailable ("weights_damaged") when a file is missing or unreadable, or when transformer and VAE have other
+    keys than the library's: it would leave out what it does not know, and make up what it misses.
+    """
     import torch
     from diffusers.utils import logging as diffusers_logging
+    from safetensors import SafetensorError
     from transformers.utils import logging as transformers_logging
 
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
-    loaded = pipeline.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=getattr(torch, dtype)
-    )
+    kind = getattr(torch, dtype)
+    try:
+        loaded = pipeline.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=kind
+        )
+        strange = [key for part in ("transformer", "vae") for key in _strange(getattr(loaded, part), folder / part)]
+    except (OSError, ValueError, KeyError, AttributeError, SafetensorError) as problem:
+        raise damaged(folder.name, str(problem).splitlines()[0] if str(problem) else repr(problem)) from problem
+    if strange:
+        raise damaged(folder.name, f"the layer {strange[0]} and {len(strange) - 1} more do not fit")
     loaded.set_progress_bar_config(disable=True)
     return loaded
+
+
+def _strange(module: Module, folder: Path) -> list[str]:
+    """Keys that only the files of `folder` have, or only the module (counters of batches aside)."""
+    from safetensors import safe_open
+
+    held: set[str] = set()
+    for file in weight_files(folder):
+        with safe_open(file, framework="pt") as opened:
+            held.update(opened.keys())
+    return sorted(key for key in held ^ set(module.state_dict()) if not key.endswith("num_batches_tracked"))
+
+
+def damaged(weights_id: str, why: str) -> NotAvailable:
+    """What is raised for weights that cannot be loaded."""
+    return NotAvailable(
+        f"The weights {weights_id} cannot be used: {why.rstrip('.')}.",
+        reason="weights_damaged",
+        hint=f"Mend them with `outfitswap models verify {weights_id} --repair`.",
+    )
 
 
 def without_head(text: Any) -> None:

@@ -18,12 +18,14 @@ import numpy as np
 from outfitswap_desktop.core.arrays import RGB
 from outfitswap_desktop.core.compose import resize
 from outfitswap_desktop.ml.diffusion.conditions import Counters
+from outfitswap_desktop.ml.diffusion.lora import lora_file
 from outfitswap_desktop.ml.diffusion.stock_parts import (
     TOKEN,
     Latents,
     OnStep,
     Painting,
     Words,
+    damaged,
     digest,
     load,
     pictures,
@@ -225,8 +227,8 @@ class Qwen:
 class Adapter:
     """Few-step weights as low-rank additions beside the painter's linear layers, in use inside a `with` block.
 
-    The layers themselves stay what they are, bit for bit: added and subtracted bfloat16 would not. `folder` holds one
-    safetensors file; of several, the bfloat16 one is taken. Raises ValueError when a layer is not the painter's.
+    The layers themselves stay what they are, and may be streamed. Raises NotAvailable when `folder` does not hold one
+    safetensors file with layers of the painter.
     """
 
     def __init__(self, painter: Module, folder: Path, *, device: str, dtype: str) -> None:
@@ -234,10 +236,7 @@ class Adapter:
         from diffusers import QwenImageEditPlusPipeline
         from safetensors.torch import load_file
 
-        found = sorted(folder.glob("*.safetensors"), key=lambda file: ("bf16" not in file.name, file.name))
-        if not found:
-            raise ValueError(f"there are no few-step weights in {folder.name}")
-        tensors = QwenImageEditPlusPipeline.lora_state_dict(load_file(found[0]))
+        tensors = QwenImageEditPlusPipeline.lora_state_dict(load_file(lora_file(folder)))
         self._layers: list[tuple[Any, Tensor, Tensor]] = []
         self._handles: list[Any] = []
         modules = dict(painter.named_modules())
@@ -245,7 +244,7 @@ class Adapter:
             name = key.removesuffix(".lora_A.weight")
             layer = modules.get(name.removeprefix("transformer."))
             if not isinstance(layer, torch.nn.Linear):
-                raise ValueError(f"the few-step weights are for other weights: {name} is not there")
+                raise damaged(folder.name, f"{name} belongs to no layer of this engine")
             kind = {"device": device, "dtype": getattr(torch, dtype)}
             self._layers.append((layer, tensors[key].to(**kind), tensors[f"{name}.lora_B.weight"].to(**kind)))
 
