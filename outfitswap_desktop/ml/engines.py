@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, Protocol
 
 from outfitswap_desktop.core.job import SwapRequest
@@ -32,6 +33,7 @@ class MlEngines:
         self._embedded = embedded
         self._negative = negative
         self._loaded: tuple[str, Closable] | None = None
+        self._beside = ExitStack()
 
     def steps(self, request: SwapRequest) -> tuple[Steps, str]:
         """The steps of `request` and why this engine. Raises NotAvailable."""
@@ -51,8 +53,11 @@ class MlEngines:
     def close(self) -> None:
         """Give the loaded engine's memory back."""
         loaded, self._loaded = self._loaded, None
-        if loaded is not None:
-            loaded[1].close()
+        try:
+            if loaded is not None:
+                loaded[1].close()
+        finally:
+            self._beside.close()
 
     def _generator(self, name: str) -> Closable:
         if self._loaded is not None and self._loaded[0] == name:
@@ -73,12 +78,18 @@ class MlEngines:
             return StockGenerator(recipe, self._store, negative=self._negative, device=device, planner=plan_memory)
         from outfitswap_desktop.ml.control.conditions import Controls
         from outfitswap_desktop.ml.diffusion.generator import DiffusionGenerator
+        from outfitswap_desktop.ml.speed.stepper import make_stepper
 
+        controls = Controls(self._store, device=device.kind, dtype=device.dtype)
+        accelerator = make_stepper(device)
+        self._beside.callback(controls.close)
+        self._beside.callback(accelerator.close)
         return DiffusionGenerator(
             recipe,
             self._store,
             negative=self._negative,
             device=device,
             planner=plan_memory,
-            controls=Controls(self._store, device=device.kind, dtype=device.dtype),
+            controls=controls,
+            accelerator=accelerator,
         )
