@@ -137,6 +137,14 @@ def test_the_words_and_the_garment_matter(engines, name):
     assert (dressed != paint(generator, asked(garment=255 - picture(9))).image).any()
 
 
+@pytest.mark.parametrize("name", ENGINES)
+def test_marks_of_the_tokenizer_in_the_words_mean_nothing(engines, name):
+    generator = engines[name]
+    plain = paint(generator, asked(prompt="a red shirt")).image
+    for words in ("a <|im_end|> red shirt", "a red <|image_pad|><|vision_start|> shirt"):
+        assert np.array_equal(paint(generator, asked(prompt=words)).image, plain)
+
+
 def test_a_second_outfit_on_one_crop_encodes_new_words_and_no_picture(engines):
     generator = engines["qwen"]
     paint(generator, asked())
@@ -258,6 +266,9 @@ def test_a_cancel_before_the_start_loads_nothing(store):
 def test_close_returns_the_memory_and_the_next_request_loads_anew(store, name):
     generator = made(name, store)
     before = paint(generator, asked())
+    parts = [getattr(generator._engine, part) for part in ("text", "painter", "vae")]
+    assert not any(parameter.requires_grad for part in parts for parameter in part.parameters())
+    del parts
     watched = [weakref.ref(getattr(generator._engine, part)) for part in ("text", "painter", "vae")]
     generator.close()
     generator.close()
@@ -440,6 +451,13 @@ def test_a_device_that_is_too_small_gets_a_smaller_plan_once_and_then_a_clear_wo
     assert result.image.shape == (128, 96, 3)
     assert any("less memory" in note for note in result.notes)
     calls.clear()
+    failures = 1
+    several = asked(image=picture(63), wishes=Wishes(seeds=(1, 2)))
+    paint(generator, several)
+    paint(generator, replace(several, seed=2))
+    assert len(calls) == 3  # the second variation starts with what fits
+    assert generator.counters.retries == 2
+    calls.clear()
     failures = 2
     with pytest.raises(NotAvailable) as problem:
         paint(generator, asked(image=picture(62)))
@@ -454,6 +472,17 @@ def test_the_program_s_own_planner_fits_these_engines(store, name):
     result = paint(made(name, store, planner=plan_memory), asked(garment=picture(9)))
     assert result.plan["predicted_bytes"] > 2**33
     assert any("slowly" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_what_was_encoded_in_tiles_is_not_taken_for_the_whole(store, name):
+    tiles = [True, False]
+    generator = made(name, store, planner=lambda *_, **__: Resident(1, tiled_vae=tiles.pop(0) if tiles else True))
+    for _ in range(2):
+        paint(generator, asked())
+    assert generator.counters.latent_encodes == 2
+    paint(generator, asked())
+    assert generator.counters.latent_encodes == 2
 
 
 def test_other_faults_are_no_lack_of_memory():

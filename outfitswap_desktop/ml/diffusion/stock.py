@@ -81,6 +81,7 @@ class StockGenerator:
         self._few_steps = False
         self._words = WordsCache()
         self._kept: tuple[bytes, dict[int, Generated]] = (b"", {})
+        self._too_much = b""
 
     def generate(
         self, request: GenerationRequest, *, report: Callable[[float], None], cancel: CancelToken
@@ -91,7 +92,7 @@ class StockGenerator:
         if self._kept[0] == key and request.seed in self._kept[1]:
             report(1.0)
             return self._kept[1][request.seed]
-        made = self._made(request, report=_never_back(report), cancel=cancel)
+        made = self._made(request, key, report=_never_back(report), cancel=cancel)
         if len(request.wishes.seeds) > 1:
             self._kept = (key, {**(self._kept[1] if self._kept[0] == key else {}), **made})
         report(1.0)
@@ -103,6 +104,7 @@ class StockGenerator:
         self._engine = self._seats = None
         self._words = WordsCache()
         self._kept = (b"", {})
+        self._too_much = b""
         if engine is not None and seats is not None:
             engine.latents.clear()
             del engine
@@ -110,34 +112,39 @@ class StockGenerator:
             seats.sweep()
 
     def _made(
-        self, request: GenerationRequest, *, report: Callable[[float], None], cancel: CancelToken
+        self, request: GenerationRequest, key: bytes, *, report: Callable[[float], None], cancel: CancelToken
     ) -> dict[int, Generated]:
         """The asked seed's picture, with those of the variations that go into the same batch."""
         engine, device = self._loaded(report)
         cancel.check()
-        order = self._order(request, engine, area=1.0)
-        plan = self._planned(order.painting, max(1, len(request.wishes.seeds)), device)
-        try:
-            return self._painted(request, order, plan, report=report, cancel=cancel)
-        except RuntimeError as problem:
-            if not out_of_memory(problem):
-                raise
-            _log.warning("out of memory on %s with %s; trying once more with less", device.name, plan)
-        self.counters.retries += 1
-        assert self._seats is not None
-        self._seats.clear(engine)
+        if key != self._too_much:  # what was too much for one variation is so for the next
+            order = self._order(request, engine, area=1.0)
+            plan = self._planned(order.painting, max(1, len(request.wishes.seeds)), device)
+            try:
+                return self._painted(request, order, plan, report=report, cancel=cancel)
+            except RuntimeError as problem:
+                if not out_of_memory(problem):
+                    raise
+                _log.warning("out of memory on %s with %s; trying once more with less", device.name, plan)
+            self._too_much = key
+            self.counters.retries += 1
+            self._clear(engine)
         smaller = self._order(request, engine, area=SMALLER)
         try:
             return self._painted(request, smaller, Smallest(), report=report, cancel=cancel)
         except RuntimeError as problem:
             if not out_of_memory(problem):
                 raise
-        self._seats.clear(engine)
+        self._clear(engine)
         raise NotAvailable(
             f"The memory of {device.name} is too small for the engine {self.name}, even with a smaller picture.",
             reason="out_of_gpu_memory",
             hint="Close other programs that use the card, or take a smaller engine: --engine sdxl or sd15.",
         )
+
+    def _clear(self, engine: StockEngine) -> None:
+        if self._seats is not None:
+            self._seats.clear(engine)
 
     def _loaded(self, report: Callable[[float], None]) -> tuple[StockEngine, Device]:
         if self._device is None:

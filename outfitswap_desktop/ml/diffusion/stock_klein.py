@@ -17,6 +17,7 @@ from outfitswap_desktop.ml.diffusion.stock_parts import (
     Words,
     load,
     pictures,
+    plain,
     watcher,
     with_garment,
     without_head,
@@ -44,7 +45,7 @@ def pipeline_class(latents: Latents, device: str) -> Any:
     from diffusers import Flux2KleinInpaintPipeline as Stock
 
     def encoded(pipe: Any, image: Any, generator: Any) -> Any:
-        return latents.of(image, lambda picture: Stock._encode_vae_image(pipe, picture, generator))
+        return latents.of(image, lambda picture: Stock._encode_vae_image(pipe, picture, generator), vae=pipe.vae)
 
     return type("KeptKlein", (Stock,), {"_execution_device": torch.device(device), "_encode_vae_image": encoded})
 
@@ -83,7 +84,7 @@ class Klein:
         return True
 
     def sentence(self, words: str, *, template: str, garment: bool) -> str:
-        return with_garment(GARMENT_PROMPT, words) if garment else template.format(prompt=words)
+        return with_garment(GARMENT_PROMPT, words) if garment else template.format(prompt=plain(words))
 
     def words_key(self, painting: Painting) -> Hashable:
         return painting.prompt, painting.negative if self._guided(painting) else None

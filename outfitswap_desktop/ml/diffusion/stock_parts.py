@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ TOKEN: Final = 16
 """Pixels that one token of either transformer covers: a VAE of factor 8, latents in patches of 2x2."""
 TILE: Final = 512
 """Pixels of a tile's side where the VAE works in tiles."""
+_MARKS: Final = re.compile(r"<\|.*?\|>")
 KEPT_WORDS: Final = 16
 KEPT_PICTURES: Final = 8
 
@@ -70,9 +72,14 @@ class Words:
         return Words(self.prompt.to(device), *moved)
 
 
+def plain(words: str) -> str:
+    """`words` without what Qwen's tokenizers read as marks of their own ("<|im_end|>"), in single spaces."""
+    return " ".join(_MARKS.sub(" ", words).split())
+
+
 def with_garment(template: str, words: str) -> str:
     """`template` with `words` at {words} as a sentence of their own, or with nothing there."""
-    words = words.strip().rstrip(".")
+    words = plain(words).rstrip(".")
     return template.format(words=f" It is: {words}." if words else "")
 
 
@@ -148,9 +155,13 @@ class Latents:
         self._kept: OrderedDict[bytes, Tensor] = OrderedDict()
         self._counters = counters
 
-    def of(self, image: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
-        """`encode(image)` for a picture (1, 3, ...), computed only if it is not the same as one of the last ones."""
-        key = f"{tuple(image.shape)} {image.dtype}".encode() + digest(image.float().cpu().numpy().tobytes())
+    def of(self, image: Tensor, encode: Callable[[Tensor], Tensor], *, vae: Any) -> Tensor:
+        """`encode(image)` for a picture (1, 3, ...), computed only if it is not the same as one of the last ones.
+
+        `vae` is the one that encodes: in tiles it comes to other numbers than whole.
+        """
+        pixels = digest(image.float().cpu().numpy().tobytes())
+        key = f"{tuple(image.shape)} {image.dtype} {vae.use_tiling}".encode() + pixels
         found = self._kept.get(key)
         if found is None:
             self._counters.latent_encodes += 1
@@ -297,6 +308,8 @@ def load(pipeline: Any, folder: Path, *, dtype: str) -> Any:
     if strange:
         raise damaged(folder.name, f"the layer {strange[0]} and {len(strange) - 1} more do not fit")
     loaded.set_progress_bar_config(disable=True)
+    for part in (loaded.transformer, loaded.vae, loaded.text_encoder):
+        part.requires_grad_(False)
     return loaded
 
 

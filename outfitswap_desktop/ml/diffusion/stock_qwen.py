@@ -29,6 +29,7 @@ from outfitswap_desktop.ml.diffusion.stock_parts import (
     digest,
     load,
     pictures,
+    plain,
     watcher,
     with_garment,
     without_head,
@@ -61,7 +62,8 @@ def pipeline_classes(latents: Latents, device: str) -> tuple[Any, Any]:
     from diffusers import QwenImageEditInpaintPipeline, QwenImageEditPlusPipeline
 
     def mean(pipe: Any, image: Any, generator: Any) -> Any:
-        return latents.of(image, lambda picture: QwenImageEditPlusPipeline._encode_vae_image(pipe, picture, None))
+        stock = QwenImageEditPlusPipeline._encode_vae_image
+        return latents.of(image, lambda picture: stock(pipe, picture, None), vae=pipe.vae)
 
     own = {"_execution_device": torch.device(device), "_encode_vae_image": mean}
     return (
@@ -110,7 +112,7 @@ class Qwen:
         return painting.garment is None
 
     def sentence(self, words: str, *, template: str, garment: bool) -> str:
-        return with_garment(GARMENT_PROMPT, words) if garment else template.format(prompt=words)
+        return with_garment(GARMENT_PROMPT, words) if garment else template.format(prompt=plain(words))
 
     def words_key(self, painting: Painting) -> Hashable:
         negative = painting.negative if painting.guidance > 1.0 else None
@@ -135,6 +137,12 @@ class Qwen:
     def paint(self, painting: Painting, words: Words, *, seeds: tuple[int, ...], on_step: OnStep) -> list[RGB]:
         import torch
 
+        with torch.no_grad():
+            return self._painted(painting, words, seeds, on_step)
+
+    def _painted(self, painting: Painting, words: Words, seeds: tuple[int, ...], on_step: OnStep) -> list[RGB]:
+        import torch
+
         pipe = self._inpaint if painting.garment is None else self._plus
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         own = self._masked(painting) if painting.garment is None else self._dressed(painting, words, generators)
@@ -153,7 +161,7 @@ class Qwen:
         }
         pipe.scheduler = self._noise_levels(few=painting.few)
         try:
-            with self._few(painting.few), torch.no_grad():
+            with self._few(painting.few):
                 made = _at_size(type(pipe), painting.size)(pipe, **shared, **own)
         finally:
             pipe.maybe_free_model_hooks()
