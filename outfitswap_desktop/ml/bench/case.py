@@ -116,13 +116,16 @@ class Setting:
 
 
 class Case(Protocol):
-    """One measurement of the suite."""
+    """One measurement of the suite; `quick`: whether the quick suite has it."""
 
-    ids: tuple[str, ...]
-    what: str
-    need: Need
-    quick: bool
-    """Whether the quick suite has it."""
+    @property
+    def ids(self) -> tuple[str, ...]: ...
+    @property
+    def what(self) -> str: ...
+    @property
+    def need(self) -> Need: ...
+    @property
+    def quick(self) -> bool: ...
 
     def run(self, setting: Setting) -> Sequence[Row]:
         """Measure. May raise whatever a library raises: the suite makes it a row with the failure."""

@@ -18,7 +18,7 @@ from outfitswap_desktop.core.job import CancelToken
 from outfitswap_desktop.errors import Cancelled
 from outfitswap_desktop.ml.bench.case import Case, Need, Row, Setting, Target, compared
 from outfitswap_desktop.ml.bench.networks import Networks, random_network, random_networks, randomised
-from outfitswap_desktop.ml.bench.steps import Start, difference, make_start, our_run, plain_run
+from outfitswap_desktop.ml.bench.steps import OurLoop, Start, difference, make_start, plain_run
 from outfitswap_desktop.ml.bench.timing import clock_for, interleaved, settled, wall_clock
 from outfitswap_desktop.ml.device import Device, find_device
 from outfitswap_desktop.ml.speed.stepper import Stepper, make_stepper
@@ -65,11 +65,11 @@ class Accurate:
         return {"one step": self.one_step, "4 steps": self.four_steps}
 
 
-def check(ours: Networks, plain: Networks, start: Start, *, guidance: float, accelerator: Stepper) -> Accurate:
-    """Run both for one and for four steps; the accelerator's graph is recorded in the third."""
+def check(ours: OurLoop, plain: Networks, start: Start, *, guidance: float) -> Accurate:
+    """Run both for one and for four steps, ours often enough that its graph is recorded and answers."""
     found, exact = [], []
     for steps in (1, 4):
-        run = our_run(ours, start, steps=steps, guidance=guidance, accelerator=accelerator)
+        run = ours.job(start, steps=steps, guidance=guidance)
         for _ in range(3):
             latents = run()
         found.append(latents.float().clone())
@@ -102,70 +102,74 @@ class StepCase:
 
     def run(self, setting: Setting) -> Sequence[Row]:
         size = (64, 64) if setting.tiny else self.size
-        ours = random_networks(self.family, device=setting.device, dtype=dtype_on(setting.device), tiny=setting.tiny)
-        plain, start = with_own_unet(ours), make_start(ours, size)
-        stepper = stepper_of(setting)
+        networks = random_networks(
+            self.family, device=setting.device, dtype=dtype_on(setting.device), tiny=setting.tiny
+        )
+        plain, start = with_own_unet(networks), make_start(networks, size)
+        rows = [self._against_b0(setting, self.ids[0], networks, plain, start, compiling=False)]
+        if self.compiles and setting.full and not setting.tiny:
+            if setting.left() > COMPILE_SECONDS:
+                rows.append(self._against_b0(setting, f"{self.ids[0]}c", networks, plain, start, compiling=True))
+            if setting.left() > COMPILE_SECONDS:
+                rows.append(self._against_b1(setting, networks, plain, start))
+        return rows
+
+    def _against_b0(
+        self, setting: Setting, name: str, networks: Networks, plain: Networks, start: Start, *, compiling: bool
+    ) -> Row:
+        stepper = stepper_of(setting, compiling=compiling)
+        ours = OurLoop(networks, stepper)
         with stepper.around(_recipe(self.family), device=device_of(setting), mode="quality"):
-            errors = check(ours, plain, start, guidance=self.guidance, accelerator=stepper)
-            ours_ms, plain_ms = self._time(setting, ours, plain, start, stepper)
+            if compiling:
+                self._compile(setting, ours, start)
+            errors = check(ours, plain, start, guidance=self.guidance)
+            ours_ms, plain_ms = self._time(setting, ours, plain, start)
         facts = {"accelerator": dict(stepper.state()), "steps": STEPS}
         stepper.close()
-        rows = [self._row(self.ids[0], ours_ms, plain_ms, errors.as_errors(), facts)]
-        if self.compiles and setting.full and setting.left() > COMPILE_SECONDS and not setting.tiny:
-            rows += self._compiled(setting, ours, plain, start)
-        return rows
-
-    def _row(self, name: str, ours: float, plain: float, errors: dict[str, float], facts: dict[str, Any]) -> Row:
         return compared(
-            name,
-            self.what,
-            unit="ms",
-            ours=ours,
-            baseline=plain,
-            against="B0",
-            target=self.target,
-            errors=errors,
-            facts=facts,
-        )
+            name, self.what + (", compiled" if compiling else ""), unit="ms", ours=ours_ms, baseline=plain_ms,
+            against="B0", target=self.target, errors=errors.as_errors(), facts=facts,
+        )  # fmt: skip
 
-    def _time(self, setting: Setting, ours: Networks, plain: Networks, start: Start, stepper: Stepper) -> list[float]:
-        mine = our_run(ours, start, steps=STEPS, guidance=self.guidance, accelerator=stepper)
-        other = plain_run(plain, start, steps=STEPS, guidance=self.guidance)
-        times = interleaved(
-            [mine, other],
-            repeats=3 if setting.tiny else 20,
-            clock=clock_for(setting.device),
-            budget=min(self.need.seconds, 40),
-        )
-        return [milliseconds / STEPS for milliseconds in times]
+    def _compile(self, setting: Setting, ours: OurLoop, start: Start) -> None:
+        """Two jobs, the wait that a user does not have, and the job in which the compiled step takes over."""
+        run = ours.job(start, steps=STEPS, guidance=self.guidance)
+        stepper = ours.accelerator
+        assert isinstance(stepper, Stepper)
+        for wait in (0.0, COMPILE_SECONDS, 0.0):
+            with stepper.around(_recipe(self.family), device=device_of(setting), mode="quality"):
+                run()
+            stepper.wait(wait)
 
-    def _compiled(self, setting: Setting, ours: Networks, plain: Networks, start: Start) -> list[Row]:
-        """Our compiled step against B0, and against B1 (diffusers' documented recipe: channels last, fused, compiled)."""
-        stepper = stepper_of(setting, compiling=True)
-        with stepper.around(_recipe(self.family), device=device_of(setting), mode="quality"):
-            for _ in range(2):
-                our_run(ours, start, steps=STEPS, guidance=self.guidance, accelerator=stepper)()
-            stepper.wait(COMPILE_SECONDS)
-            errors = check(ours, plain, start, guidance=self.guidance, accelerator=stepper)
-            compiled_ms, plain_ms = self._time(setting, ours, plain, start, stepper)
-            facts = {"accelerator": dict(stepper.state()), "steps": STEPS}
-            rows = [self._row(f"{self.ids[0]}c", compiled_ms, plain_ms, errors.as_errors(), facts)]
-            if setting.left() > COMPILE_SECONDS:
-                rows.append(self._against_b1(setting, ours, plain, start, stepper))
-        stepper.close()
-        return rows
-
-    def _against_b1(self, setting: Setting, ours: Networks, plain: Networks, start: Start, stepper: Stepper) -> Row:
-        import torch
-
-        plain.unet.to(memory_format=torch.channels_last)
+    def _against_b1(self, setting: Setting, networks: Networks, plain: Networks, start: Start) -> Row:
+        """Compiled both: ours from the artifacts of the row before, B1 as diffusers' documentation has it."""
+        plain.unet.to(memory_format=torch_channels_last())
         plain.unet.fuse_qkv_projections()
         plain.unet.compile(mode="reduce-overhead", fullgraph=True)
-        compiled_ms, b1_ms = self._time(setting, ours, plain, start, stepper)
+        stepper = stepper_of(setting, compiling=True)
+        ours = OurLoop(networks, stepper)
+        with stepper.around(_recipe(self.family), device=device_of(setting), mode="quality"):
+            self._compile(setting, ours, start)
+            ours_ms, b1_ms = self._time(setting, ours, plain, start)
+        stepper.close()
         return compared(
-            f"{self.ids[0]}b", f"{self.what}, compiled both", unit="ms", ours=compiled_ms, baseline=b1_ms, against="B1",
+            f"{self.ids[0]}b", f"{self.what}, compiled both", unit="ms", ours=ours_ms, baseline=b1_ms, against="B1",
             target=Target(ratio=self.over_b1),
         )  # fmt: skip
+
+    def _time(self, setting: Setting, ours: OurLoop, plain: Networks, start: Start) -> list[float]:
+        mine = ours.job(start, steps=STEPS, guidance=self.guidance)
+        other = plain_run(plain, start, steps=STEPS, guidance=self.guidance)
+        repeats = 3 if setting.tiny else 20
+        times = interleaved([mine, other], repeats=repeats, clock=clock_for(setting.device), budget=40)
+        return [milliseconds / STEPS for milliseconds in times]
+
+
+def torch_channels_last() -> Any:
+    """torch.channels_last."""
+    import torch
+
+    return torch.channels_last
 
 
 def _recipe(family: str) -> Any:
@@ -189,8 +193,10 @@ class HostCase:
         networks = random_networks("sd15", device=setting.device, dtype=dtype_on(setting.device), tiny=setting.tiny)
         start = make_start(networks, (64, 64) if setting.tiny else (512, 512))
         stepper = stepper_of(setting)
-        mine = our_run(networks, start, steps=STEPS, guidance=5.0, accelerator=stepper)
-        other = plain_run(networks, start, steps=STEPS, guidance=5.0)
+        plain = with_own_unet(networks)
+        ours = OurLoop(networks, stepper)
+        mine = ours.job(start, steps=STEPS, guidance=5.0)
+        other = plain_run(plain, start, steps=STEPS, guidance=5.0)
         for _ in range(2):
             mine()
             other()
@@ -205,7 +211,7 @@ class HostCase:
                 waits = 1
             finally:
                 torch.cuda.set_sync_debug_mode("default")
-        done, milliseconds = cancel_latency(networks, start, stepper, setting.device)
+        done, milliseconds = cancel_latency(ours, start, setting.device)
         stepper.close()
         facts = {"waits": waits, "steps_after_cancel": done, "cancel_ms": round(milliseconds, 2)}
         return [
@@ -229,7 +235,7 @@ def _launches(call: Callable[[], Any]) -> float:
     return float(len(on_card) or sum(name.startswith("aten::") for name in names))
 
 
-def cancel_latency(networks: Networks, start: Start, stepper: Stepper, device: str) -> tuple[int, float]:
+def cancel_latency(ours: OurLoop, start: Start, device: str) -> tuple[int, float]:
     """Steps that are still begun after a cancel, and milliseconds until the loop has ended."""
     token = CancelToken()
     seen: list[float] = []
@@ -241,7 +247,7 @@ def cancel_latency(networks: Networks, start: Start, stepper: Stepper, device: s
             pressed[0] = time.perf_counter()
             token.set()
 
-    run = our_run(networks, start, steps=STEPS, guidance=5.0, accelerator=stepper, report=report, cancel=token)
+    run = ours.job(start, steps=STEPS, guidance=5.0, report=report, cancel=token)
 
     def cancelled() -> None:
         with suppress(Cancelled):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from outfitswap_desktop.core.job import CancelToken
 from outfitswap_desktop.ml.bench.networks import SCHEDULER, Networks
-from outfitswap_desktop.ml.diffusion.conditions import Accelerator, Shape
+from outfitswap_desktop.ml.diffusion.conditions import Accelerator, Forward, Shape
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,52 +64,71 @@ def make_start(networks: Networks, size: Size, *, images: int = 1) -> Start:
     )
 
 
-def our_run(
-    networks: Networks,
-    start: Start,
-    *,
-    steps: int,
-    guidance: float,
-    accelerator: Accelerator,
-    report: Callable[[float], object] = lambda _: None,
-    cancel: CancelToken | None = None,
-) -> Callable[[], Tensor]:
-    """A call that runs all steps as the product does; everything that a job makes before its first step is made here."""
-    import torch
+class OurLoop:
+    """The product's loop around the UNet of `networks`; forwards are wrapped once per shape, as an engine keeps them.
 
-    from outfitswap_desktop.ml.diffusion import unet as nets
-    from outfitswap_desktop.ml.diffusion.loop import Guidance, Loop, Net
-    from outfitswap_desktop.ml.diffusion.schedule import make_schedule
+    On CUDA the UNet's weights go channels last, as ml.diffusion.residence loads them.
+    """
 
-    schedule = make_schedule(SCHEDULER, "euler", steps=steps)
-    guided = guidance > 1.0
-    rows = 2 * start.images
-    lean = nets.read(networks.unet)
-    with torch.inference_mode():
-        added = start.added.repeat_interleave(start.images, 0) if start.added is not None else None
-        ids = start.time_ids.repeat_interleave(start.images, 0) if start.time_ids is not None else None
-        table = nets.time_table(lean, [step.time for step in schedule.steps], added=added, time_ids=ids, rows=rows)
-        keys = nets.prompt_keys(lean, start.embeds, images=start.images, picture=None)
+    def __init__(self, networks: Networks, accelerator: Accelerator) -> None:
+        import torch
 
-    def wrap(forward: Any, count: int, extras: Any) -> Any:
-        shape = Shape(networks.family, count, start.size, str(start.known.dtype), extras)
-        return accelerator.wrap(forward, module=networks.unet, shape=shape)
+        from outfitswap_desktop.ml.diffusion import unet as nets
 
-    def run() -> Tensor:
+        if networks.unet.device.type == "cuda":
+            networks.unet.to(memory_format=torch.channels_last)
+        self.networks = networks
+        self.accelerator = accelerator
+        self._lean = nets.read(networks.unet)
+        self._wrapped: dict[Hashable, Forward] = {}
+
+    def job(
+        self,
+        start: Start,
+        *,
+        steps: int,
+        guidance: float,
+        report: Callable[[float], None] = lambda _: None,
+        cancel: CancelToken | None = None,
+    ) -> Callable[[], Tensor]:
+        """A call that runs all steps; everything that a job makes before its first step is made here."""
+        import torch
+
+        from outfitswap_desktop.ml.diffusion import unet as nets
+        from outfitswap_desktop.ml.diffusion.loop import Guidance, Loop, Net
+        from outfitswap_desktop.ml.diffusion.schedule import make_schedule
+
+        schedule = make_schedule(SCHEDULER, "euler", steps=steps)
+        guided = guidance > 1.0
+        times = [step.time for step in schedule.steps]
+        lean, images = self._lean, start.images
         with torch.inference_mode():
-            return loop.run(start.noise * schedule.noise, noise=None, report=report, cancel=cancel or CancelToken())
+            added = start.added.repeat_interleave(images, 0) if start.added is not None else None
+            ids = start.time_ids.repeat_interleave(images, 0) if start.time_ids is not None else None
+            table = nets.time_table(lean, times, added=added, time_ids=ids, rows=2 * images)
+            keys = nets.prompt_keys(lean, start.embeds, images=images, picture=None)
+            loop = Loop(
+                Net(lean, keys, table),
+                (),
+                schedule,
+                guidance=Guidance(guidance, range(steps if guided else 0)),
+                known=start.known,
+                images=images,
+                wrap=lambda forward, rows, extras: self._wrap(forward, start, rows=rows, extras=extras),
+            )
 
-    with torch.inference_mode():
-        loop = Loop(
-            Net(lean, keys, table),
-            (),
-            schedule,
-            guidance=Guidance(guidance, range(steps if guided else 0)),
-            known=start.known,
-            images=start.images,
-            wrap=wrap,
-        )
-    return run
+        def run() -> Tensor:
+            with torch.inference_mode():
+                noise = start.noise * schedule.noise
+                return loop.run(noise, noise=None, report=report, cancel=cancel or CancelToken())
+
+        return run
+
+    def _wrap(self, forward: Forward, start: Start, *, rows: int, extras: Hashable) -> Forward:
+        shape = Shape(self.networks.family, rows, start.size, str(start.known.dtype), extras)
+        if shape not in self._wrapped:
+            self._wrapped[shape] = self.accelerator.wrap(forward, module=self.networks.unet, shape=shape)
+        return self._wrapped[shape]
 
 
 def plain_run(networks: Networks, start: Start, *, steps: int, guidance: float) -> Callable[[], Tensor]:

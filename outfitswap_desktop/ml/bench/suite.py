@@ -31,9 +31,12 @@ Tell = Callable[[str], None]
 
 def all_cases() -> tuple[Case, ...]:
     """Every case, in the order in which they are run: the cheapest answers first."""
-    from outfitswap_desktop.ml.bench import cases_card, cases_cpu, cases_jobs
+    from outfitswap_desktop.ml.bench.cases_card import cases as of_the_card
+    from outfitswap_desktop.ml.bench.cases_cpu import cases as of_the_processor
+    from outfitswap_desktop.ml.bench.cases_jobs import cases as of_jobs
+    from outfitswap_desktop.ml.bench.cases_memory import cases as of_memory
 
-    return (*cases_cpu.cases(), *cases_card.cases(), *cases_jobs.cases())
+    return (*of_the_processor(), *of_the_card(), *of_jobs(), *of_memory())
 
 
 def run_suite(
