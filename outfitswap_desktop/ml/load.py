@@ -48,7 +48,7 @@ class UnetBundle:
     """The parts of one engine; None where it was not asked for. `scheduler` is scheduler_config.json.
 
     `weights` says by id which weights these are: revision and a digest over the files' hashes. `vae_safe`: the VAE
-    computes in half precision without overflow. `unet_folder` is where the UNet came from, to undo changes of it.
+    computes in the asked precision, not in a wider one. `unet_folder` is where the UNet came from, to undo changes of it.
     """
 
     unet: Any
@@ -72,7 +72,7 @@ def load_unet_bundle(
 ) -> UnetBundle:
     """Load `parts` ("unet", "vae", "text") of a recipe, each to its own place: `device` maps a part to torch's device name.
 
-    `dtype` is torch's name; the VAE keeps float32 or takes bfloat16 where half precision would overflow (SDXL's own VAE).
+    `dtype` is torch's name; see `vae_dtype` for the VAE's.
     Raises NotAvailable when weights are missing or do not fit the library's own modules key by key.
     """
     hush()
@@ -82,10 +82,10 @@ def load_unet_bundle(
     opened = store.open(recipe.weights)
     folder, weights = opened.folder, {recipe.weights: identity(opened)}
     kind = getattr(torch, dtype)
-    vae_folder, vae_safe = folder / "vae", recipe.vae is None
+    vae_folder = folder / "vae"
     if recipe.vae is not None and recipe.vae in store.installed():
         other = store.open(recipe.vae)
-        vae_folder, vae_safe = other.folder, True
+        vae_folder = other.folder
         weights[recipe.vae] = identity(other)
     unet = vae = None
     encoders: tuple[Any, ...] = ()
@@ -93,18 +93,24 @@ def load_unet_bundle(
     if "text" in parts:
         tokenizers, encoders = _text(folder, device=device["text"], dtype=kind)
     if "vae" in parts:
-        safest = torch.bfloat16 if _has_bfloat16(device["vae"]) else torch.float32
-        vae = load_module(AutoencoderKL, vae_folder, device=device["vae"], dtype=kind if vae_safe else safest)
+        safe = getattr(torch, vae_dtype(recipe, store, device=device["vae"], dtype=dtype))
+        vae = load_module(AutoencoderKL, vae_folder, device=device["vae"], dtype=safe)
     if "unet" in parts:
         unet = load_module(UNet2DConditionModel, folder / "unet", device=device["unet"], dtype=kind)
     scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_text("utf-8"))
-    return UnetBundle(unet, vae, encoders, tokenizers, scheduler, weights, vae_safe, folder / "unet")
+    return UnetBundle(
+        unet, vae, encoders, tokenizers, scheduler, weights, vae is None or vae.dtype == kind, folder / "unet"
+    )
 
 
-def _has_bfloat16(device: str) -> bool:
+def vae_dtype(recipe: Recipe, store: Store, *, device: str, dtype: str) -> str:
+    """What the VAE computes in: `dtype`, but where SDXL's own one would overflow in half precision something wider."""
+    if dtype != "float16" or recipe.vae is None or recipe.vae in store.installed():
+        return dtype
     import torch
 
-    return device.startswith("cuda") and torch.cuda.get_device_capability() >= (8, 0)
+    wide = device.startswith("cuda") and torch.cuda.get_device_capability() >= (8, 0)
+    return "bfloat16" if wide else "float32"
 
 
 def _text(folder: Path, *, device: str, dtype: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

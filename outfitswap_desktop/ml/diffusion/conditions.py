@@ -52,7 +52,7 @@ class ImagePrompt:
 
 
 class ControlSource(Protocol):
-    """Makes the conditions of one request; it keeps its own nets and caches, and whoever made it closes it."""
+    """Makes the conditions of one request; it keeps its own nets and caches. The generator that was given it closes it."""
 
     def controls(self, recipe: Recipe, request: GenerationRequest) -> tuple[tuple[Control, ...], tuple[str, ...]]:
         """The ControlNets to follow, and in sentences what could not be followed. `request` is in the bucket's pixels."""
@@ -64,6 +64,10 @@ class ControlSource(Protocol):
 
     def key(self, request: GenerationRequest) -> bytes:
         """What the conditions of `request` depend on: equal keys, equal conditions."""
+        ...
+
+    def close(self) -> None:
+        """Give the memory of its nets back; the next request loads them anew."""
         ...
 
 
@@ -80,13 +84,16 @@ class NoControls:
     def key(self, request: GenerationRequest) -> bytes:
         return b""
 
+    def close(self) -> None:
+        return None
+
 
 class Plan(Protocol):
     """How a job uses the device's memory (ml.budget.planner.MemoryPlan is one).
 
-    `resident`: all parts stay on the device. `offload_text`: the text encoders leave it after encoding. `offload_unet`: the
-    UNet leaves it for the decode, and comes back for the next job. `batch`: images that one denoising pass may hold; more
-    are painted one pass after the other.
+    `resident`: all parts stay on the device. `offload_text`: the text encoders leave it after encoding. `offload_unet`: UNet
+    and ControlNets are on it for the steps alone. `batch`: images that one denoising pass may hold; more are painted one pass
+    after the other. `note` is a sentence for the user, or empty.
     """
 
     @property
@@ -128,7 +135,7 @@ class Smallest:
     offload_unet: bool = True
     tiled_vae: bool = True
     predicted_bytes: int = 0
-    note: str = "retried with less memory"
+    note: str = "The memory ran out: it was painted again with less of it, which takes longer."
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +151,26 @@ class Planner(Protocol):
     """Chooses the plan before anything is put on the device. Raises NotAvailable when no plan fits."""
 
     def __call__(
-        self, recipe: Recipe, size: tuple[int, int], batch: int, *, options: Options, device: Device
+        self,
+        recipe: Recipe,
+        size: tuple[int, int],
+        batch: int,
+        *,
+        options: Options,
+        device: Device,
+        vae_dtype: str | None = None,
     ) -> Plan: ...
 
 
-def all_resident(recipe: Recipe, size: tuple[int, int], batch: int, *, options: Options, device: Device) -> Plan:
+def all_resident(
+    recipe: Recipe,
+    size: tuple[int, int],
+    batch: int,
+    *,
+    options: Options,
+    device: Device,
+    vae_dtype: str | None = None,
+) -> Plan:
     """The planner that never doubts."""
     return Resident(batch)
 
@@ -176,9 +198,9 @@ class Accelerator(Protocol):
     """Makes a forward faster (compiled, or captured as a CUDA graph), per shape.
 
     Of the inputs of a wrapped forward the first two (latents with mask and masked image, and the step's time embeddings)
-    change in every call, in place too. Each further one (keys and values of the prompt, conditions) holds what it held as long as it is
-    the same object. The answer may be overwritten by the next call: the loop has used it by then. The weights stay where
-    they are until `forget` is called; LoRA weights are copied into them in place.
+    change in every call, in place too. Each further one (keys and values of the prompt, conditions) holds what it held as
+    long as it is the same object. The answer may be overwritten by the next call: the loop has used it by then. The weights
+    stay where they are until `forget` is called; LoRA weights are copied into them in place.
     """
 
     def wrap(self, forward: Forward, *, module: Any, shape: Shape) -> Forward:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -34,6 +33,7 @@ from outfitswap_desktop.ml.diffusion.crops import Fit, choose_bucket
 from outfitswap_desktop.ml.diffusion.lora import lora_file
 from outfitswap_desktop.ml.diffusion.painting import Manner, Painted, Painter, manner_of
 from outfitswap_desktop.ml.diffusion.residence import Residence
+from outfitswap_desktop.ml.failures import OUT_OF_MEMORY
 from outfitswap_desktop.ml.load import Store, identity
 
 if TYPE_CHECKING:
@@ -73,12 +73,13 @@ class DiffusionGenerator:
         self._residence = Residence(
             recipe, store, device=self._device, accelerator=self._accelerator, counters=self.counters
         )
+        self._controls = controls if controls is not None else NoControls()
         self._painter = Painter(
             recipe,
             self._residence,
             negative=negative,
             device=self._device,
-            controls=controls if controls is not None else NoControls(),
+            controls=self._controls,
             accelerator=self._accelerator,
             counters=self.counters,
         )
@@ -106,7 +107,11 @@ class DiffusionGenerator:
     def close(self) -> None:
         """Give all memory back; the next request loads again."""
         self._variations = (b"", {})
+        self._emptied()
+
+    def _emptied(self) -> None:
         self._painter.clear()
+        self._controls.close()
         self._residence.close()
 
     def _painted(
@@ -117,26 +122,25 @@ class DiffusionGenerator:
         manner = manner_of(request, self._recipe, few=few)
         height, width = request.image.shape[:2]
         fit = choose_bucket((width, height), self._recipe.buckets, multiple=self._recipe.multiple)
-        plan = self._plan(request, fit, manner)
         try:
+            plan = self._plan(request, fit, manner)
             return self._batch(request, fit, manner, plan=plan, weights=weights, report=report, cancel=cancel)
-        except RuntimeError as problem:
+        except (RuntimeError, NotAvailable) as problem:
             if not _out_of_memory(problem):
                 raise
         self.counters.retries += 1
-        self._painter.clear()
-        self._residence.close()  # outside of the handler: a traceback holds what was on the device
+        self._emptied()  # outside of the handler: a traceback holds what was on the device
         pixels = round(_RETRY_SHARE * fit.bucket[0] * fit.bucket[1])
         fit = choose_bucket((width, height), self._recipe.buckets, multiple=self._recipe.multiple, most=pixels)
         try:
             return self._batch(request, fit, manner, plan=Smallest(), weights=weights, report=report, cancel=cancel)
-        except RuntimeError as problem:
+        except (RuntimeError, NotAvailable) as problem:
             if not _out_of_memory(problem):
                 raise
         self.close()
         raise NotAvailable(
             f"The memory of {self._device.name} is too small for {self.name}, even one picture at a time.",
-            reason="out_of_gpu_memory",
+            reason=OUT_OF_MEMORY,
             hint="Close other programs that use the graphics card, or choose a smaller engine (sd15).",
         )
 
@@ -156,7 +160,9 @@ class DiffusionGenerator:
         controls, picture, _ = self._painter.conditions(fit.request(request))
         options = Options(manner.guidance > 1.0, len(controls), picture is not None)
         count = max(1, len(request.wishes.seeds))
-        return self._planner(self._recipe, fit.bucket, count, options=options, device=self._device)
+        return self._planner(
+            self._recipe, fit.bucket, count, options=options, device=self._device, vae_dtype=self._residence.vae_dtype()
+        )
 
     def _batch(
         self,
@@ -173,7 +179,7 @@ class DiffusionGenerator:
         inside = fit.request(request)
         painted = self._painter.paint(inside, seeds, manner=manner, plan=plan, report=report, cancel=cancel)
         document = self._document(painted, fit, manner, plan=plan, weights=weights, batch=len(seeds))
-        notes = (*painted.notes, *((plan.note[:1].upper() + plan.note[1:] + ".",) if plan.note else ()))
+        notes = (*painted.notes, *((plan.note,) if plan.note else ()))
         found = {}
         for seed, picture in zip(seeds, painted.images, strict=True):
             cancel.check()
@@ -249,11 +255,10 @@ def _all_but_seed(request: GenerationRequest) -> bytes:
     return digest.digest()
 
 
-def _out_of_memory(problem: RuntimeError) -> bool:
-    """Whether torch says that the device's or the computer's memory is used up."""
+def _out_of_memory(problem: RuntimeError | NotAvailable) -> bool:
+    """Whether torch says, or another part has said for it, that the device's or the computer's memory is used up."""
     import torch
 
-    if isinstance(problem, torch.OutOfMemoryError) or "not enough memory" in str(problem):
-        gc.collect()
-        return True
-    return False
+    if isinstance(problem, NotAvailable):
+        return problem.reason == OUT_OF_MEMORY
+    return isinstance(problem, torch.OutOfMemoryError) or "not enough memory" in str(problem)

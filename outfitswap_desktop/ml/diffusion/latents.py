@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CELL: Final = 8
 """Pixels across one latent cell."""
+TILE: Final = 512
+"""Side in pixels of a tile where the VAE works in tiles; the planner counts on it (ml.budget.passes.TILE)."""
 KEPT: Final = 16
 
 
@@ -87,8 +89,10 @@ class Pictures:
 
 
 def _tiling(vae: Any, tiled: bool) -> Any:
+    """The VAE, working in tiles of TILE pixels or not."""
     if tiled != vae.use_tiling:
         (vae.enable_tiling if tiled else vae.disable_tiling)()
+        vae.tile_sample_min_size, vae.tile_latent_min_size = TILE, TILE // CELL
     return vae
 
 

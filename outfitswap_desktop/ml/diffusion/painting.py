@@ -126,6 +126,8 @@ class Painter:
         cancel.check()
         schedule = make_schedule(bundle.scheduler, manner.sampler, steps=manner.steps, strength=manner.strength)
         positive = worded(recipe.prompt_template, request.prompt, request.zone)
+        controls, picture, notes = self.conditions(request)
+        residence.lend([control.net for control in controls])
         with self._accelerator.around(recipe, device=self._device, mode=manner.mode):
             prompts = self._prompts.embed(
                 (self._negative, positive), tokenizers=bundle.tokenizers, ready=residence.text
@@ -133,7 +135,6 @@ class Painter:
             residence.text_done()
             cancel.check()
             known = self._known(request, whole=schedule.image != 0.0, plan=plan)
-            controls, picture, notes = self.conditions(request)
             cancel.check()
             residence.few_steps(manner.few)
             lean = residence.unet()

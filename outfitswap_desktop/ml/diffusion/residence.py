@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from outfitswap_desktop.ml.diffusion import lora
 from outfitswap_desktop.ml.diffusion.conditions import Accelerator, Counters, Forward, Plan, Shape
 from outfitswap_desktop.ml.diffusion.unet import Lean, read
-from outfitswap_desktop.ml.load import Store, UnetBundle, load_unet_bundle
+from outfitswap_desktop.ml.load import Store, UnetBundle, load_unet_bundle, vae_dtype
 
 if TYPE_CHECKING:
     from outfitswap_desktop.ml.device import Device
@@ -40,13 +40,16 @@ class Residence:
         self._nets: OrderedDict[int, Lean] = OrderedDict()
         self._forwards: dict[Hashable, Forward] = {}
 
+    def vae_dtype(self) -> str:
+        """What the VAE computes in."""
+        return vae_dtype(self._recipe, self._store, device=self._device.kind, dtype=self.dtype)
+
     def bundle(self) -> UnetBundle:
         """All parts, loaded by the first call: what the plan offloads waits in the computer's memory."""
         if self._bundle is None:
             began = time.perf_counter()
-            plan, here = self.plan, self._device.kind
-            away = plan is not None and plan.offload_unet
-            places = {"text": here, "vae": here, "unet": "cpu" if away else here}
+            here = self._device.kind
+            places = {"text": here, "vae": here, "unet": "cpu" if self._waits else here}
             bundle = load_unet_bundle(self._recipe, self._store, device=places, dtype=self.dtype)
             if here == "cuda":
                 import torch
@@ -61,8 +64,7 @@ class Residence:
     def text(self) -> Sequence[Any]:
         """The text encoders."""
         bundle = self.bundle()
-        if self.plan is not None and self.plan.offload_unet:
-            self._move_unet("cpu")
+        self._steps_over()
         for encoder in bundle.text_encoders:
             _moved(encoder, self._device.kind)
         return bundle.text_encoders
@@ -77,8 +79,7 @@ class Residence:
     def vae(self) -> Any:
         """The VAE, with the UNet away when the plan says so."""
         bundle = self.bundle()
-        if self.plan is not None and self.plan.offload_unet:
-            self._move_unet("cpu")
+        self._steps_over()
         return _moved(bundle.vae, self._device.kind)
 
     def steady_vae(self) -> Any:
@@ -95,8 +96,17 @@ class Residence:
             self._lean = read(bundle.unet)
         return self._lean
 
+    def lend(self, nets: Sequence[Any]) -> None:
+        """Somebody else's ControlNets that the job is going to use; they wait where the UNet waits."""
+        if self._waits:
+            self._nets.clear()  # their layers hold views that a move would leave behind
+            for net in nets:
+                _moved(net, "cpu")
+            self._emptied()
+
     def control(self, net: Any) -> Lean:
-        """The layers of somebody else's ControlNet, read once."""
+        """The layers of a lent ControlNet, read once."""
+        _moved(net, self._device.kind)
         found = self._nets.get(id(net))
         if found is None:
             found = self._nets[id(net)] = read(net)
@@ -146,6 +156,17 @@ class Residence:
         self._forwards.clear()
         gc.collect()  # modules refer to themselves
         self._emptied()
+
+    @property
+    def _waits(self) -> bool:
+        """Whether the nets of the steps are off the device between the steps of one job and of the next."""
+        return self.plan is not None and self.plan.offload_unet and self._device.kind != "cpu"
+
+    def _steps_over(self) -> None:
+        if self._waits:
+            nets = [lean.module for lean in self._nets.values()]
+            self._move_unet("cpu")
+            self.lend(nets)
 
     def _move_unet(self, place: str) -> None:
         unet = self.bundle().unet
