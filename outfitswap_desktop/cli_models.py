@@ -16,7 +16,7 @@ from outfitswap_desktop.terminal import ask_typed, can_ask, cancel_on_interrupt,
 if TYPE_CHECKING:
     from outfitswap_desktop.core.job import CancelToken, Report
     from outfitswap_desktop.weights.catalogue import Weights
-    from outfitswap_desktop.weights.fetch import Fetcher, Fetching
+    from outfitswap_desktop.weights.fetch import Fetcher, Fetching, Plan
     from outfitswap_desktop.weights.store import WeightsStore
 
 models_app = typer.Typer(help="Weights for the engines that run on a graphics card.", **SETTINGS)
@@ -106,7 +106,9 @@ def models_get(
     wanted = [store.catalogue.get(each) for each in dict.fromkeys(ids)]
     fetcher = _fetcher(store)
     if dry_run:
-        _say_plans(fetcher, wanted, json=json)
+        with cancel_on_interrupt() as cancel:
+            plans = [fetcher.plan(weights.id, cancel=cancel) for weights in wanted]
+        _say_plans(plans, json=json)
         return
     for weights in wanted:
         _accept(store, weights, accept=accept, quiet=json)
@@ -130,8 +132,7 @@ def models_get(
         show_json({"weights": answers})
 
 
-def _say_plans(fetcher: Fetcher, wanted: list[Weights], *, json: bool) -> None:
-    plans = [fetcher.plan(weights.id) for weights in wanted]
+def _say_plans(plans: list[Plan], *, json: bool) -> None:
     if json:
         rows = [
             {

@@ -27,10 +27,10 @@ from outfitswap_desktop.weights.listing import (
 )
 from outfitswap_desktop.weights.lock import locked
 from outfitswap_desktop.weights.names import is_safe
-from outfitswap_desktop.weights.network import Network, make_client
+from outfitswap_desktop.weights.network import Cancel, Network, make_client
 from outfitswap_desktop.weights.record import RECORD, Kept, Record, read_json, write_json, write_record
 from outfitswap_desktop.weights.store import Installed, WeightsStore
-from outfitswap_desktop.weights.transfer import PARTIAL, PAUSES, Cancel, Transfer, unwritable
+from outfitswap_desktop.weights.transfer import PARTIAL, PAUSES, Transfer, unwritable
 from outfitswap_desktop.weights.unpack import unpack
 
 UNFINISHED: Final = ".plan.json"
@@ -89,10 +89,10 @@ class Fetcher:
         self._timeout = timeout
         self._pauses = pauses
 
-    def plan(self, weights_id: str) -> Plan:
+    def plan(self, weights_id: str, *, cancel: Cancel | None = None) -> Plan:
         """What fetching would cost, before anything is fetched. Asks the hub when nothing is known yet; errors as `listing`."""
         weights = self._store.catalogue.get(weights_id)
-        found = self._listing(weights)
+        found = self._listing(weights, cancel)
         files = _to_fetch(weights, found)
         part = self._store.part(weights_id)
         left = [_missing(part, file) for file in files]
@@ -125,7 +125,7 @@ class Fetcher:
                 if self._store.place(weights_id).is_dir() and not self._store.damage(weights_id):
                     return self._store.open(weights_id)
                 report(Fetching("asking", 0, None))
-                found = self._listing(weights)
+                found = self._listing(weights, cancel)
                 _refuse_unknown(weights, found, trust=trust)
                 self._fill(weights, found, report=report, cancel=cancel)
         except OSError as problem:
@@ -144,7 +144,7 @@ class Fetcher:
             hint=f"Read {weights.licence.url}, then add --accept-licence.",
         )
 
-    def _listing(self, weights: Weights) -> Listing:
+    def _listing(self, weights: Weights, cancel: Cancel | None) -> Listing:
         """What is known, else what an unfinished download had been told (so that it goes on with that), else ask."""
         known = known_listing(weights, self._store.folder)
         if known is not None:
@@ -153,7 +153,7 @@ class Fetcher:
         resumed = from_values(weights.id, begun) if begun else None
         if resumed is not None and begun.get("source") == weights.source:
             return resumed
-        return listing(weights, self._store.folder, self._network)
+        return listing(weights, self._store.folder, self._network, cancel=cancel)
 
     def _fill(self, weights: Weights, found: Listing, *, report: Report, cancel: Cancel) -> None:
         part, place = self._store.part(weights.id), self._store.place(weights.id)

@@ -24,11 +24,11 @@ from outfitswap_desktop.weights.fetch import (
 from outfitswap_desktop.weights.hashing import CHUNK, git_blob_of, sha256_of
 from outfitswap_desktop.weights.listing import Listing, Wanted, ask_hub, known_listing, record, to_values
 from outfitswap_desktop.weights.lock import locked
-from outfitswap_desktop.weights.network import Network
+from outfitswap_desktop.weights.network import Cancel, Network
 from outfitswap_desktop.weights.record import RECORD, Kept, Record, write_json, write_record
 from outfitswap_desktop.weights.store import WeightsStore
 from outfitswap_desktop.weights.structure import KINDS, look_at
-from outfitswap_desktop.weights.transfer import Cancel, unwritable
+from outfitswap_desktop.weights.transfer import unwritable
 
 StructureCheck = Callable[[Weights, Path], str]
 """Looks into a detector or refiner more closely than this room can (class names, input size), and says what it is; raises
@@ -74,7 +74,7 @@ class Importer:
         files = _files_of(source)
         known = known_listing(weights, self._store.folder)
         if known is None and ask and weights.repository is not None:
-            known = ask_hub(weights, self._network)
+            known = ask_hub(weights, self._network, cancel=cancel)
         if known is not None:
             found = _by_hash(known, files, cancel)
             if found:

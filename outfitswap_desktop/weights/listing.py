@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from outfitswap_desktop.errors import KnownError, NotAvailable
 from outfitswap_desktop.weights.catalogue import Weights
 from outfitswap_desktop.weights.names import choose, is_safe
-from outfitswap_desktop.weights.network import Network, host_of, is_private_road, unreachable
+from outfitswap_desktop.weights.network import Cancel, Network, host_of, is_private_road, unreachable
 from outfitswap_desktop.weights.record import read_json, write_json
 
+Answer = TypeVar("Answer")
 KNOWN: Final = "known.json"
 HUB_SECONDS: Final = 20.0
+LOOK_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Listing:
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
-def listing(weights: Weights, store: Path, network: Network) -> Listing:
+def listing(weights: Weights, store: Path, network: Network, *, cancel: Cancel | None = None) -> Listing:
     """What is wanted. Asks the hub only for weights that are neither pinned nor recorded.
 
     Raises NotAvailable: "offline", "no_network", "source_changed", "gated", "hub_refused".
@@ -57,7 +61,7 @@ def listing(weights: Weights, store: Path, network: Network) -> Listing:
     if weights.repository is None:
         files = tuple(Wanted(file.path, file.size, file.sha256) for file in weights.files)
         return Listing(weights.id, "", files, "unknown")
-    return ask_hub(weights, network)
+    return ask_hub(weights, network, cancel=cancel)
 
 
 def known_listing(weights: Weights, store: Path) -> Listing | None:
@@ -119,7 +123,9 @@ def addresses(weights: Weights, found: Listing, file: Wanted, network: Network) 
     return tuple(f"{endpoint}/{place}" for endpoint in network.endpoints)
 
 
-def ask_hub(weights: Weights, network: Network, *, revision: str | None = None) -> Listing:
+def ask_hub(
+    weights: Weights, network: Network, *, revision: str | None = None, cancel: Cancel | None = None
+) -> Listing:
     """Ask the hub itself for the files of a revision (default: the newest). A mirror's word is not taken for hashes."""
     assert weights.repository is not None
     network.refuse_offline()
@@ -129,7 +135,8 @@ def ask_hub(weights: Weights, network: Network, *, revision: str | None = None) 
             reason="hub_refused",
             hint="Set HF_ENDPOINT to an https address.",
         )
-    commit, siblings = _ask(weights.repository, weights.revision if revision is None else revision, network)
+    repository, wished = weights.repository, weights.revision if revision is None else revision
+    commit, siblings = _stoppable(lambda: _ask(repository, wished, network), cancel)
     patterns = weights.patterns or tuple(file.path for file in weights.files)
     wanted, unmet = choose(tuple(siblings), patterns)
     unsafe = [path for path in wanted if not is_safe(path)]
@@ -141,6 +148,25 @@ def ask_hub(weights: Weights, network: Network, *, revision: str | None = None) 
             hint="It has changed since this release; look for a newer one.",
         )
     return Listing(weights.id, commit, tuple(siblings[path] for path in wanted), "hub")
+
+
+def _stoppable(work: Callable[[], Answer], cancel: Cancel | None) -> Answer:
+    """The answer of `work`. A cancel is heeded at once: the hub's client cannot be stopped, so it is left to its own end."""
+    if cancel is None:
+        return work()
+    answer: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(work())
+        except BaseException as problem:  # noqa: BLE001  it is raised where the answer is waited for
+            answer.set_exception(problem)
+
+    threading.Thread(target=run, name="weights-hub", daemon=True).start()
+    while not answer.done():
+        cancel.check()
+        wait((answer,), timeout=LOOK_SECONDS)
+    return answer.result()
 
 
 def _ask(repository: str, revision: str | None, network: Network) -> tuple[str, dict[str, Wanted]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from outfitswap_desktop.errors import NotAvailable, UsageProblem
@@ -22,6 +22,13 @@ FILE: Final = "network.json"
 HUB: Final = "https://huggingface.co"
 ENDPOINT_VARIABLE: Final = "HF_ENDPOINT"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Cancel(Protocol):
+    """What core.job.CancelToken offers."""
+
+    def is_set(self) -> bool: ...
+    def check(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

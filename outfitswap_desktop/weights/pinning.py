@@ -10,8 +10,8 @@ from typing import Any
 from outfitswap_desktop.errors import NotAvailable
 from outfitswap_desktop.weights.catalogue import PINS_BEGIN, Catalogue, Weights
 from outfitswap_desktop.weights.listing import Listing, Wanted, addresses, ask_hub, known_listing
-from outfitswap_desktop.weights.network import Network, make_client
-from outfitswap_desktop.weights.transfer import PAUSES, Cancel, Transfer
+from outfitswap_desktop.weights.network import Cancel, Network, make_client
+from outfitswap_desktop.weights.transfer import PAUSES, Transfer
 
 
 def find_pin(
@@ -36,7 +36,7 @@ def find_pin(
                 hint=f"Fetch it first: `outfitswap models get {weights.id} --yes`; an archive's pin is written by hand.",
             )
         return _values("", {file.path: (file.size or 0, file.sha256 or "") for file in known.files})
-    found = ask_hub(weights, network, revision=revision or "main")
+    found = ask_hub(weights, network, revision=revision or "main", cancel=cancel)
     hashes = {file.path: (file.size or 0, file.sha256) for file in found.files if file.sha256 is not None}
     small = tuple(file for file in found.files if file.sha256 is None)
     hashes |= _fetch_small(weights, found, small, network=network, cancel=cancel, pauses=pauses)

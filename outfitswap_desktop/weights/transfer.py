@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from outfitswap_desktop.errors import NotAvailable
 from outfitswap_desktop.weights.hashing import CHUNK, git_blob_of
 from outfitswap_desktop.weights.listing import Wanted
-from outfitswap_desktop.weights.network import host_of, unreachable
+from outfitswap_desktop.weights.network import Cancel, host_of, unreachable
 
 if TYPE_CHECKING:
     import httpx
@@ -30,13 +30,6 @@ PAUSES: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before another round through the sources; a round that brought bytes starts the count anew."""
 LOOK_SECONDS: Final = 0.05
 _FULL: Final = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG})
-
-
-class Cancel(Protocol):
-    """What core.job.CancelToken offers."""
-
-    def is_set(self) -> bool: ...
-    def check(self) -> None: ...
 
 
 class _Failed(Exception):

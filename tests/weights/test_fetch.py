@@ -456,3 +456,76 @@ def test_every_source_of_this_room_stays_lazy():
     for path in Path(sys.modules["outfitswap_desktop"].__file__).parent.joinpath("weights").glob("*.py"):
         for line in path.read_text(encoding="utf-8").splitlines():
             assert not line.startswith(("import httpx", "from huggingface_hub", "import huggingface_hub"))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from outfitswap_desktop.core.job import CancelToken
+from outfitswap_desktop.weights.catalogue import read_catalogue
+from outfitswap_desktop.weights.fetch import Fetcher
+from outfitswap_desktop.weights.network import Network
+from outfitswap_desktop.weights.store import WeightsStore
+
+folder, left = sys.argv[1], int(sys.argv[3])
+
+def hook(event, arguments):
+    global left
+    touches = event in ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate")
+    if touches and any(isinstance(each, str) and each.startswith(folder) for each in map(str, arguments)):
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+store = WeightsStore(Path(folder), read_catalogue(Path(sys.argv[2])))
+sys.addaudithook(hook)
+Fetcher(store, Network()).fetch("tiny", report=lambda now: None, cancel=CancelToken())
+print("done", left)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
+@pytest.mark.parametrize("damaged", [False, True], ids=["first", "repair"])
+def test_killed_before_every_step_on_the_disk(hub, store, get, tmp_path, catalogue_file, damaged):
+    """kill -9 before each open, rename, remove and mkdir below the store: what is opened afterwards is always whole."""
+    get("tiny")  # known from here on, so that the hub is not asked each time
+    whole = {path: sha256(FILES[path]) for path in WANTED}
+    for step in range(500):
+        shutil.rmtree(store.place("tiny"), ignore_errors=True)
+        shutil.rmtree(store.part("tiny"), ignore_errors=True)
+        if damaged:
+            get("tiny")
+            (store.place("tiny") / "vae/diffusion.safetensors").write_bytes(b"x" * len(VAE))
+            (store.place("tiny") / "unet/config.json").unlink()
+            (store.place("tiny") / "unet/stray.safetensors").write_bytes(b"x")
+        command = [sys.executable, "-c", KILLED, str(store.folder), str(catalogue_file), str(step)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if store.state("tiny") != "installed":
+            with pytest.raises(NotAvailable, match=r"not installed|damaged"):
+                store.open("tiny")
+        else:
+            opened = store.open("tiny")
+            files = (path for path in opened.folder.rglob("*") if path.is_file() and path.name != "weights.json")
+            found = {path.relative_to(opened.folder).as_posix(): sha256(path.read_bytes()) for path in files}
+            assert found == whole, step
+        assert dict(get("tiny").hashes) == whole, step
+        if done.returncode == 0:
+            assert step > 20
+            return
+        assert done.returncode == -signal.SIGKILL, done.stderr
+    pytest.fail("it never came to its end")
+
+
+def test_a_hub_that_never_answers_does_not_hold_up_a_cancel(store, get, monkeypatch):
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        cancel = CancelToken()
+        threading.Timer(2.0, cancel.set).start()  # its client takes a while to be imported
+        started = time.monotonic()
+        with pytest.raises(Cancelled):
+            get("tiny", cancel=cancel)
+        assert time.monotonic() - started < 10.0
+    nothing_usable(store)

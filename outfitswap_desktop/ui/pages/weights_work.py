@@ -101,7 +101,7 @@ class WeightsWork(QObject):
         self._check = check
         self._quick = Background(self)
         self._long = Background(self)
-        self._cancel = CancelToken()
+        self._cancel, self._asking = CancelToken(), CancelToken()
         self.doing: Doing | None = None
 
     def refresh(self) -> None:
@@ -139,12 +139,15 @@ class WeightsWork(QObject):
         """Ask what a download would cost; the answer comes as `planned`."""
 
         def ask() -> Plan:
-            return self._fetcher().plan(weights_id)
+            return self._fetcher().plan(weights_id, cancel=cancel)
 
-        self._quick.run(_kept(ask), lambda answer: self.planned.emit(weights_id, answer), key="plan")
+        self.forget_plan()
+        self._asking = cancel = CancelToken()
+        self._quick.run(_kept(ask), lambda answer: self._plan(weights_id, answer), key="plan")
 
     def forget_plan(self) -> None:
         """The answer to `plan` is not wanted any more."""
+        self._asking.set()
         self._quick.forget("plan")
 
     def fetch(self, weights_id: str, *, accept: bool = False) -> None:
@@ -198,6 +201,7 @@ class WeightsWork(QObject):
     def close(self) -> None:
         """Stop and end both threads."""
         self._cancel.set()
+        self._asking.set()
         self._long.close()
         self._quick.close()
 
@@ -217,6 +221,10 @@ class WeightsWork(QObject):
             doing, answer = Doing(doing.id, doing.what, "cancelled"), None
         self.ended.emit(doing, answer)
         self.refresh()
+
+    def _plan(self, weights_id: str, answer: Any) -> None:
+        if not isinstance(answer, Cancelled):
+            self.planned.emit(weights_id, answer)
 
     def _list(self, answer: Any) -> None:
         if isinstance(answer, KnownError):
