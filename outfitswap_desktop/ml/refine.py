@@ -15,7 +15,7 @@ from outfitswap_desktop.errors import NotAvailable, UsageProblem
 from outfitswap_desktop.ml.embedding_cache import Embedding, EmbeddingCache
 from outfitswap_desktop.ml.failures import library
 from outfitswap_desktop.ml.parts import Counters, OnDevice, Store, fingerprint, give_back, torch_device
-from outfitswap_desktop.ml.sam import LOADERS, Load, SamNetwork, answer
+from outfitswap_desktop.ml.sam import LOADERS, MOBILE, Load, SamNetwork, answer
 
 FOLDER: Final = "embeddings"
 Prompted = tuple[float, float, bool]
@@ -62,7 +62,9 @@ def disk_cache() -> EmbeddingCache:
 
 
 class SamRefiner:
-    """SAM with the best weights that are installed: ViT-B, else MobileSAM. Loaded at the first prompt and kept."""
+    """SAM with the best weights that are installed: ViT-B, else MobileSAM; on the processor the other way round, for there the
+    large image encoder takes the better part of a minute. Loaded at the first prompt and kept.
+    """
 
     name = "sam"
 
@@ -77,7 +79,8 @@ class SamRefiner:
         self._store = store
         self._device = device
         self._cache = cache if cache is not None else disk_cache()
-        self._loaders = loaders
+        order = sorted(loaders, key=lambda one: one != MOBILE) if device.kind == "cpu" else list(loaders)
+        self._loaders = {weights_id: loaders[weights_id] for weights_id in order}
         self._network: SamNetwork | None = None
         self._weights = ""
         self.reasons: tuple[str, ...] = ()

@@ -230,6 +230,9 @@ def test_of_two_overlapping_persons_the_silhouette_decides():
     assert joining.worn_by(shirt, boxes, chosen=1, body=before)
     assert not joining.worn_by(shirt, boxes, chosen=0, body=behind)
     assert not joining.worn_by(garment(Zone.TOP, (280, 200, 350, 400)), boxes, chosen=0, body=None)
+    half_theirs = garment(Zone.TOP, (150, 200, 340, 400))
+    assert not joining.worn_by(half_theirs, boxes, chosen=0, body=None)
+    assert joining.worn_by(half_theirs, boxes, chosen=1, body=None)
 
 
 def test_a_yolo_person_widens_the_box_of_the_same_person_alone():
@@ -325,7 +328,7 @@ def test_diagnostics_are_plain_values(photo):
 
 
 def test_a_face_widens_the_head_and_hair_is_part_of_it(photo):
-    face = Face((165.0, 40.0, 285.0, 190.0), 0.93)
+    face = Face((195.0, 110.0, 285.0, 215.0), 0.93)
     guard = HeadGuard(AnyWeights(), finders={"faces": Faces(face)})
     found = run(photo, [COAT], guard=guard)
     head = next(area for area in found.protected if area.name == "head")
@@ -392,6 +395,16 @@ def test_sam_out_of_memory_goes_on_without_sam(photo):
     assert found.fallbacks == ("yolo+sam: Cutting out with SAM ran out of memory.",)
     assert found.diagnostics["garments"][0]["by"] == "box"
     assert len(parse.calls) == 1
+
+
+def test_a_parse_is_not_kept_once_it_was_used(photo):
+    parse = Parse()
+    remembered = Remembered(parse)
+    segmenter = MlSegmenter(remembered, Finder((COAT,)), refiner=Cutter(), guard=HeadGuard(NoWeights()))
+    segmenter.segment(photo, person=None, zones=None, cancel=CancelToken())
+    remembered.segment(photo, person=None, zones=None, cancel=CancelToken())
+    remembered.segment(photo, person=None, zones=None, cancel=CancelToken())
+    assert len(parse.calls) == 2
 
 
 def test_a_failing_detector_leaves_the_embedded_parse(photo):
