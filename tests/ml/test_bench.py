@@ -280,3 +280,31 @@ def test_on_a_card_a_step_is_right_and_recorded():
     (one,) = sound(case.run(Setting("cuda", "", False, lambda: 100.0)))
     assert one.facts["accelerator"]["captures"] >= 1
     assert one.ratio > 1
+
+
+@pytest.mark.slow
+def test_the_products_own_step_is_compiled_whole_and_takes_over(tmp_path):
+    import torch
+
+    from outfitswap_desktop.ml.bench.steps import OurLoop, difference, make_start
+    from outfitswap_desktop.ml.speed.artifacts import Artifacts
+    from outfitswap_desktop.ml.speed.card import Verdicts, this_card
+    from outfitswap_desktop.ml.speed.compiled import Compiler
+    from outfitswap_desktop.ml.speed.stepper import Stepper
+
+    card = this_card("cpu")
+    own = Compiler(Artifacts(card, folder=tmp_path), Verdicts(card, folder=tmp_path), pays=0.0)
+    stepper = Stepper(device="cpu", graphs=False, compiler=own)
+    networks = random_networks("sd15", device="cpu", dtype="float32", tiny=True)
+    start = make_start(networks, (64, 64))
+    loop = OurLoop(networks, stepper)
+    eager = loop.job(start, steps=4, guidance=5.0)().clone()
+    loop.job(start, steps=4, guidance=5.0)()
+    assert stepper.wait(280)
+    for _ in range(2):
+        compiled = loop.job(start, steps=4, guidance=5.0)()
+    assert stepper.counters.swaps == 1, stepper.counters
+    assert stepper.counters.recompiles == 0
+    assert difference(compiled, eager) < 1e-4
+    assert not torch._dynamo.utils.counters["graph_break"]
+    assert stepper.state()["compiled"] == "compiled"

@@ -36,7 +36,7 @@ WORDS: Final = (
 
 
 class NoWeights:
-    """A store in which nothing is installed: the bench hands the networks over itself."""
+    """A store that can open nothing: the bench hands the networks over itself, with a VAE that is safe in half precision."""
 
     catalogue: Any = None
 
@@ -44,7 +44,7 @@ class NoWeights:
         raise NotAvailable(f"{weights_id} is not installed.", reason="weights_missing")
 
     def installed(self) -> tuple[str, ...]:
-        return ()
+        return ("sdxl-vae",)
 
 
 class Engines:

@@ -71,7 +71,7 @@ class Report:
 
     def _cells(self, row: Row) -> tuple[str, ...]:
         if row.failure:
-            return (row.id, row.what, "-", "-", "-", str(row.target), "not run")
+            return (row.id, row.what, "-", "-", "-", str(row.target) or "-", "not run")
         return (
             row.id,
             row.what,
