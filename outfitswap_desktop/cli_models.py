@@ -128,8 +128,16 @@ def models_get(
             )
             if not json:
                 show(str(found.folder))
+                _say_what_else(store, weights)
     if json:
         show_json({"weights": answers})
+
+
+def _say_what_else(store: WeightsStore, weights: Weights) -> None:
+    for engine in weights.engines:
+        lacking = store.lacking(engine)
+        if lacking and weights.id in store.catalogue.needs(engine):
+            say(f"note: the engine {engine} needs {', '.join(lacking)} too.")
 
 
 def _say_plans(plans: list[Plan], *, json: bool) -> None:

@@ -106,6 +106,15 @@ def test_get_verify_repair_remove(hub, ask, own_home, capsys):  # noqa: F811
     assert (code, *error(answer)) == (4, "not_available", "weights_missing")
 
 
+def test_what_else_an_engine_needs_is_said(ask, catalogue_file, capsys):  # noqa: F811
+    text = catalogue_file.read_text(encoding="utf-8")
+    catalogue_file.write_text(text.replace('engines = ["tiny"]\noptional = true\npickle', 'engines = ["tiny"]\npickle'))
+    assert run(["models", "get", "tiny"]) == 0
+    assert "the engine tiny needs plain too" in capsys.readouterr().err
+    assert run(["models", "get", "plain"]) == 0
+    assert "needs" not in capsys.readouterr().err
+
+
 def test_a_dry_run_fetches_nothing(hub, ask):  # noqa: F811
     code, answer = ask("models", "get", "tiny", "--dry-run")
     assert code == 0

@@ -136,6 +136,10 @@ class WeightsStore:
             ) from problem
         shutil.rmtree(aside, ignore_errors=True)
 
+    def lacking(self, engine: str) -> tuple[str, ...]:
+        """Ids that an engine does not run without and that are not installed."""
+        return tuple(each for each in self.catalogue.needs(engine) if self.state(each) != "installed")
+
     def size(self, weights_id: str) -> int:
         """Bytes that the recorded files take on this disk; 0 when nothing is installed."""
         record = self._record(weights_id)

@@ -384,6 +384,8 @@ class WeightsPage(QWidget):
         said = [terms_of(commercial=row.commercial, restrictions=row.restrictions)]
         if row.memory is not None:
             said.append(self.tr("It needs a graphics card with {size} GB or more.").format(size=f"{row.memory:g}"))
+        if row.also:
+            said.append(self.tr("Its engine needs this too: {names}.").format(names=row.also))
         said.append(
             self.tr("Its files are known to this program by their hashes.")
             if row.pinned

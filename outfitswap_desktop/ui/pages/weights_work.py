@@ -35,6 +35,7 @@ class WeightsRow:
 
     `size` in bytes (`about`: an estimate). `state`: installed, missing, partial, damaged, or while it is worked on fetching or
     checking. `asks`: its licence has to be accepted, `accepted`: it was. `memory` is the least graphics memory in GB.
+    `also` names what else the engine of these weights does not run without and is not installed.
     """
 
     name: str
@@ -53,6 +54,7 @@ class WeightsRow:
     source: str = ""
     memory: float | None = None
     importable: bool = False
+    also: str = ""
 
     @property
     def key(self) -> str:
@@ -337,4 +339,12 @@ def _row(store: WeightsStore, weights: Weights) -> WeightsRow:
         source=weights.repository or weights.source,
         memory=weights.min_vram_gb,
         importable=weights.importable,
+        also=", ".join(_also(store, weights)),
     )
+
+
+def _also(store: WeightsStore, weights: Weights) -> list[str]:
+    if weights.optional:
+        return []
+    lacking = dict.fromkeys(each for engine in weights.engines for each in store.lacking(engine))
+    return [store.catalogue.get(each).title for each in lacking if each != weights.id]

@@ -13,6 +13,7 @@ from outfitswap_desktop.ui.pages.weights_get import GetDialog
 from outfitswap_desktop.ui.pages.weights_network import NetworkDialog
 from outfitswap_desktop.ui.pages.weights_words import said_of, size_of
 from outfitswap_desktop.ui.pages.weights_work import WeightsWork
+from tests.ui.windows import main_window
 from tests.weights.conftest import (  # noqa: F401
     FILES,
     SAM,
@@ -266,6 +267,17 @@ def test_hints_of_the_command_line_do_not_reach_the_page():
         said = said_of(NotAvailable("It is so.", reason=reason, hint="Use --yes. Or `outfitswap models get --repair`."))
         assert said.startswith("It is so.")
         assert "--" not in said
+
+
+def test_from_the_windows_menu(qtbot):
+    """With the catalogue of the program: every row is there, and the window closes with the page open."""
+    with main_window(qtbot) as window:
+        window.workshop.show_weights()
+        page = window.findChild(WeightsPage)
+        qtbot.waitUntil(lambda: page.table.rowCount() == 23, timeout=10_000)
+        choose(page, "sdxl")
+        assert "SDXL decoder" in page.details.text()
+        assert page.get.isEnabled()
 
 
 def test_the_page_loads_no_library_for_the_network():
