@@ -279,6 +279,19 @@ def test_close_returns_the_memory_and_the_next_request_loads_anew(store, name):
     assert generator.counters.load_seconds > 0
 
 
+@pytest.mark.parametrize("name", ENGINES)
+def test_loading_and_painting_never_asks_the_network(store, name, monkeypatch):
+    import socket
+
+    def refuse(*_, **__):
+        raise AssertionError("the network was asked")
+
+    for call in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, call, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert paint(made(name, store), asked(garment=picture(9))).image.shape == (128, 96, 3)
+
+
 def test_missing_weights_are_said_and_nothing_stays_half_loaded(tmp_path):
     generator = made("klein", FolderStore(tmp_path))
     with pytest.raises(NotAvailable, match="not installed"):
@@ -449,7 +462,7 @@ def test_a_device_that_is_too_small_gets_a_smaller_plan_once_and_then_a_clear_wo
     assert calls[1][0] * calls[1][1] <= 0.6 * calls[0][0] * calls[0][1]
     assert (result.plan["tiled"], result.plan["streamed"], result.plan["size"]) == (True, True, list(calls[1]))
     assert result.image.shape == (128, 96, 3)
-    assert any("less memory" in note for note in result.notes)
+    assert Smallest().note in result.notes
     calls.clear()
     failures = 1
     several = asked(image=picture(63), wishes=Wishes(seeds=(1, 2)))
@@ -472,6 +485,46 @@ def test_the_program_s_own_planner_fits_these_engines(store, name):
     result = paint(made(name, store, planner=plan_memory), asked(garment=picture(9)))
     assert result.plan["predicted_bytes"] > 2**33
     assert any("slowly" in note for note in result.notes)
+
+
+def test_a_stream_holds_two_blocks_at_most_also_after_a_pass_that_broke_off():
+    import torch
+
+    from outfitswap_desktop.ml.diffusion.stock_stream import BlockStream
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.before = torch.nn.Linear(4, 4)
+            self.first = torch.nn.ModuleList(torch.nn.Linear(4, 4) for _ in range(3))
+            self.second = torch.nn.ModuleList(torch.nn.Linear(4, 4) for _ in range(2))
+
+        def forward(self, x, stop=None):
+            x = self.before(x)
+            for number, block in enumerate((*self.first, *self.second)):
+                if number == stop:
+                    raise Cancelled()
+                x = block(x)
+                held.append(stream.on_device)
+            return x
+
+    torch.manual_seed(1)
+    net, x, held = Net().eval(), torch.ones(1, 4), []
+    homes = [parameter.data_ptr() for parameter in net.parameters()]
+    stream = BlockStream(net, device="cpu")
+    with torch.no_grad():
+        streamed = net(x)
+        with pytest.raises(Cancelled):
+            net(x, stop=2)
+        again = net(x)
+        assert max(len(h) for h in held) == 1  # after a block: the next one alone
+        assert stream.on_device == (0,)
+        stream.stop()
+        held.clear()
+        assert stream.on_device == ()
+        assert torch.equal(streamed, again)
+        assert torch.equal(streamed, net(x))
+    assert [parameter.data_ptr() for parameter in net.parameters()] == homes
 
 
 @pytest.mark.parametrize("name", ENGINES)

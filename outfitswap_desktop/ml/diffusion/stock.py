@@ -248,7 +248,7 @@ class StockGenerator:
         cancel.check()
         images = engine.paint(painting, words.on(self._seats.device), seeds=seeds, on_step=on_step)
         said = self._described(painting, plan, len(seeds), engine)
-        notes = (*order.notes, *((_sentence(plan.note),) if plan.note else ()))
+        notes = (*order.notes, *((plan.note,) if plan.note else ()))
         return {
             seed: Generated(finished(image, request), limits=order.limits, notes=notes, plan=said)
             for seed, image in zip(seeds, images, strict=True)
@@ -330,10 +330,6 @@ def batch_of(request: GenerationRequest, *, most: int) -> tuple[int, ...]:
     seeds = tuple(dict.fromkeys(request.wishes.seeds)) or (request.seed,)
     start = seeds.index(request.seed) // most * most
     return seeds[start : start + most]
-
-
-def _sentence(note: str) -> str:
-    return f"{note[:1].upper()}{note[1:].rstrip('.')}."
 
 
 def _never_back(report: Callable[[float], None]) -> Callable[[float], None]:

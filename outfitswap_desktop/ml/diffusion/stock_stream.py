@@ -29,7 +29,8 @@ class BlockStream:
         painter.to("cpu")
         lists = [child for child in painter.children() if isinstance(child, torch.nn.ModuleList)]
         self._blocks = [block for blocks in lists for block in blocks]
-        self._homes = [self._home(block) for block in self._blocks]
+        pinned = self._cuda and _room_to_pin(self._blocks)
+        self._homes = [_home(block, pinned=pinned) for block in self._blocks]
         for child in painter.children():
             if child not in lists:
                 child.to(self._device)
@@ -54,15 +55,6 @@ class BlockStream:
     def on_device(self) -> tuple[int, ...]:
         """The blocks that lie on the device now."""
         return tuple(sorted(self._here))
-
-    def _home(self, block: Module) -> list[tuple[Tensor, Tensor]]:
-        """A block's tensors with what they hold in main memory, pinned for CUDA so that copies need no waiting."""
-        found = []
-        for tensor in (*block.parameters(), *block.buffers()):
-            if self._cuda:
-                tensor.data = tensor.data.pin_memory()
-            found.append((tensor, tensor.data))
-        return found
 
     def _entering(self, number: int) -> Any:
         def hook(block: Module, inputs: Any) -> None:
@@ -123,3 +115,22 @@ class BlockStream:
         for tensor, home in self._homes[number]:
             tensor.data = home
         del self._here[number]
+
+
+def _home(block: Module, *, pinned: bool) -> list[tuple[Tensor, Tensor]]:
+    """A block's tensors with what they hold in main memory."""
+    found = []
+    for tensor in (*block.parameters(), *block.buffers()):
+        if pinned:
+            tensor.data = tensor.data.pin_memory()
+        found.append((tensor, tensor.data))
+    return found
+
+
+def _room_to_pin(blocks: list[Module]) -> bool:
+    """Whether main memory has room for the blocks twice: pinned, they travel while the card works; torch rounds up to
+    powers of two where it pins."""
+    import psutil
+
+    size = sum(t.numel() * t.element_size() for block in blocks for t in (*block.parameters(), *block.buffers()))
+    return bool(psutil.virtual_memory().available > 2 * size)
