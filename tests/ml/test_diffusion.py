@@ -108,6 +108,13 @@ def test_modes_spend_guidance_and_steps_as_the_recipe_says(warm):
         assert caught.value.reason == "weights_missing"
         return
     before = paint(warm, request())
+    lora = warm._store.root / "lcm-sd15" / "pytorch_lora_weights.safetensors"
+    whole = lora.read_bytes()
+    lora.write_bytes(whole.replace(b"lora_unet_mid_block", b"lora_unet_odd_block"))
+    with pytest.raises(NotAvailable) as caught:
+        paint(warm, request(wishes=Wishes(mode="fast")))
+    assert caught.value.reason == "weights_damaged"
+    lora.write_bytes(whole)
     fast = paint(warm, request(wishes=Wishes(mode="fast")))
     assert (fast.plan["steps"], fast.plan["guided_steps"], fast.plan["sampler"]) == (2, 0, "lcm")
     assert set(fast.plan["weights"]) == {"sd15", "lcm-sd15"}
@@ -244,7 +251,8 @@ def test_controls_and_a_garment_picture_steer_what_is_painted(store, tmp_path, n
     generator = made(store, name, controls=source)
     steered = paint(generator, request())
     assert np.abs(steered.image.astype(int) - plain.image.astype(int)).max() > 8
-    assert steered.notes == ("No depth.",)
+    assert steered.notes[0] == "No depth."
+    assert "processor" in steered.notes[1]
     assert steered.plan["controls"] == [{"name": "pose", "weight": 0.8, "start": 0.0, "end": 1.0}]
     assert steered.plan["garment"] == {"adapter": "adapter.safetensors", "weight": 0.7}
     assert np.array_equal(steered.image, paint(generator, request()).image)

@@ -41,6 +41,19 @@ def test_latents_are_those_of_the_plain_pipeline(pipe, sampler, images):
         plain.scheduler = type(pair.sampled).from_config(config)
 
 
+@pytest.mark.slow
+def test_a_step_takes_less_of_the_host_than_the_plain_pipelines(pipe):
+    import statistics
+
+    from tests.benchmarks.denoise import per_step
+
+    family, plain = pipe
+    pair = Pair(plain, family, "dpmpp_2m_karras")
+    rounds = [(per_step(pair.ours), per_step(pair.plain)) for _ in range(5)]
+    ours, theirs = (statistics.median(column) for column in zip(*rounds, strict=True))
+    assert ours / theirs <= 0.7
+
+
 def test_prompts_are_embedded_as_the_plain_pipeline_does(pipe):
     import torch
 

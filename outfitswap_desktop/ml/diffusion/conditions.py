@@ -236,12 +236,16 @@ class Eager:
             yield
             return
         from outfitswap_desktop.ml.speed.attention import choose_attention
+        from outfitswap_desktop.ml.speed.card import Verdicts, this_card
         from outfitswap_desktop.ml.speed.precision import choose_precision, precision_set
 
-        precision = choose_precision(device.name, dtype=device.dtype)
+        # no search for convolutions: what it finds may differ from start to start, and the pixels with it
+        precision = replace(choose_precision(device.name, dtype=device.dtype), search=False)
         if mode != BALANCED:
             precision = replace(precision, fp16_accumulation=False)
-        with choose_attention(recipe.name, device="cuda", dtype=device.dtype).around(), precision_set(precision):
+        verdicts = Verdicts(this_card("cuda"))
+        attention = choose_attention(recipe.name, device="cuda", dtype=device.dtype, verdicts=verdicts)
+        with attention.around(), precision_set(precision):
             yield
 
     def state(self) -> Mapping[str, Any]:

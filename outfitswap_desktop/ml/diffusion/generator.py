@@ -31,7 +31,8 @@ from outfitswap_desktop.ml.diffusion.conditions import (
 )
 from outfitswap_desktop.ml.diffusion.crops import Fit, choose_bucket
 from outfitswap_desktop.ml.diffusion.lora import lora_file
-from outfitswap_desktop.ml.diffusion.painting import Manner, Painted, Painter, manner_of
+from outfitswap_desktop.ml.diffusion.manner import Manner, manner_of
+from outfitswap_desktop.ml.diffusion.painting import Painted, Painter
 from outfitswap_desktop.ml.diffusion.residence import Residence
 from outfitswap_desktop.ml.failures import OUT_OF_MEMORY
 from outfitswap_desktop.ml.load import Store, identity
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
 
 _RETRY_SHARE: Final = 0.5
 """Share of the failed bucket's pixels that the second try may use."""
+_SLOW: Final = {
+    "cpu": "It was painted on the processor, which takes minutes; an NVIDIA graphics card takes seconds.",
+    "mps": "It was painted on Apple's graphics unit, which is slower than an NVIDIA card.",
+}
 
 
 class DiffusionGenerator:
@@ -179,7 +184,7 @@ class DiffusionGenerator:
         inside = fit.request(request)
         painted = self._painter.paint(inside, seeds, manner=manner, plan=plan, report=report, cancel=cancel)
         document = self._document(painted, fit, manner, plan=plan, weights=weights, batch=len(seeds))
-        notes = (*painted.notes, *((plan.note,) if plan.note else ()))
+        notes = (*painted.notes, *(note for note in (plan.note, _SLOW.get(self._device.kind, "")) if note))
         found = {}
         for seed, picture in zip(seeds, painted.images, strict=True):
             cancel.check()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from outfitswap_desktop.core.arrays import RGB
-from outfitswap_desktop.core.job import BALANCED, FAST, CancelToken
+from outfitswap_desktop.core.job import CancelToken
 from outfitswap_desktop.errors import NotAvailable
 from outfitswap_desktop.ml.diffusion import unet as nets
 from outfitswap_desktop.ml.diffusion.conditions import (
@@ -23,6 +21,7 @@ from outfitswap_desktop.ml.diffusion.conditions import (
 )
 from outfitswap_desktop.ml.diffusion.latents import Known, Pictures, in_cells
 from outfitswap_desktop.ml.diffusion.loop import Guidance, Loop, Net
+from outfitswap_desktop.ml.diffusion.manner import Manner
 from outfitswap_desktop.ml.diffusion.prompts import Embedded, Prompts, worded
 from outfitswap_desktop.ml.diffusion.residence import Residence
 from outfitswap_desktop.ml.diffusion.schedule import Schedule, make_schedule
@@ -36,26 +35,6 @@ if TYPE_CHECKING:
 
 _CONDITIONS_KEPT: Final = 4
 Conditions = tuple[tuple[Control, ...], ImagePrompt | None, tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How a request is painted, its wishes and the recipe joined; `few` are few-step weights to be used."""
-
-    mode: str
-    steps: int
-    guidance: float
-    strength: float
-    sampler: str
-    few: Path | None = None
-
-    def guided(self, interval: tuple[float, float], count: int) -> range:
-        """Which of `count` steps are guided: all, or in the mode "balanced" those of `interval` but the last."""
-        if self.guidance <= 1.0:
-            return range(0)
-        if self.mode != BALANCED:
-            return range(count)
-        return range(math.floor(interval[0] * count), min(count - 1, math.ceil(interval[1] * count)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -302,15 +281,3 @@ class Painter:
 
 def _said(control: Control) -> dict[str, Any]:
     return {"name": control.name, "weight": control.weight, "start": control.start, "end": control.end}
-
-
-def manner_of(request: GenerationRequest, recipe: Recipe, *, few: Path | None) -> Manner:
-    """How `request` is painted: its wishes, else the recipe's numbers; `few` is the file of the few-step weights."""
-    wishes = request.wishes
-    strength = wishes.strength if wishes.strength is not None else recipe.strength
-    steps, guidance, sampler = recipe.steps, recipe.guidance, recipe.sampler
-    if wishes.mode == FAST and recipe.fast is not None:
-        steps, guidance, sampler = recipe.fast.steps, recipe.fast.guidance, "lcm"
-    steps = request.steps if request.steps is not None else steps
-    guidance = wishes.guidance if wishes.guidance is not None else guidance
-    return Manner(wishes.mode, steps, guidance, max(strength, 1.0 / steps), sampler, few)

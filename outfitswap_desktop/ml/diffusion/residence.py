@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import time
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -118,11 +119,12 @@ class Residence:
     def few_steps(self, file: Path | None) -> None:
         """Put the few-step weights of `file` into the UNet, or take them out again (None)."""
         bundle = self.bundle()
-        if self._few is not None and self._few[0] != file:
-            lora.restore(bundle.unet, bundle.unet_folder, self._few[1])
-            self._few = None
-        if self._few is None and file is not None:
-            self._few = (file, lora.add(bundle.unet, file))
+        with self._whole_or_gone():
+            if self._few is not None and self._few[0] != file:
+                lora.restore(bundle.unet, bundle.unet_folder, self._few[1])
+                self._few = None
+            if self._few is None and file is not None:
+                self._few = (file, lora.add(bundle.unet, file))
 
     def adapter(self, file: Path) -> Any:
         """The layer that makes tokens of a garment's embeddings, with the IP-Adapter weights `file` in the UNet."""
@@ -134,7 +136,8 @@ class Residence:
             for key, tensor in load_file(file).items():
                 part, _, name = key.partition(".")
                 state[part][name] = tensor
-            unet._load_ip_adapter_weights([state], low_cpu_mem_usage=False)
+            with self._whole_or_gone():
+                unet._load_ip_adapter_weights([state], low_cpu_mem_usage=False)
             unet.requires_grad_(False)
             self._adapter = file
         return unet.encoder_hid_proj.image_projection_layers[0]
@@ -156,6 +159,15 @@ class Residence:
         self._forwards.clear()
         gc.collect()  # modules refer to themselves
         self._emptied()
+
+    @contextmanager
+    def _whole_or_gone(self) -> Iterator[None]:
+        """Around changes of the UNet: when one fails half-way, the UNet is loaded anew by the next job."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def _waits(self) -> bool:
