@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -18,56 +17,19 @@ from outfitswap_desktop.core.job import CancelToken
 from outfitswap_desktop.core.regions import ProtectedArea, Region, Segmentation
 from outfitswap_desktop.core.steps import Segmenter
 from outfitswap_desktop.core.zones import Zone
-from outfitswap_desktop.errors import KnownError, NobodyFound
+from outfitswap_desktop.errors import NobodyFound
 from outfitswap_desktop.ml import joining
 from outfitswap_desktop.ml.detect import Detection, Detector, FloatBox, YoloDetector
 from outfitswap_desktop.ml.guard import HeadGuard
 from outfitswap_desktop.ml.parts import OnDevice, Store
 from outfitswap_desktop.ml.refine import Prompt, Refiner, SamRefiner
+from outfitswap_desktop.ml.remembered import Remembered
 
 FULL_RUNG, BOXES_RUNG = "yolo+sam", "yolo"
 LEAST_QUALITY: Final = 0.5
 """SAM's own guess of its quality below which an answer is not used (its authors drop unprompted masks below 0.88)."""
 LEAST_SHARE: Final = 0.05
 """Share of a garment's box that an answer must fill."""
-_ASKED = tuple[int | None, frozenset[Zone] | None]
-
-
-class Remembered:
-    """A segmenter that keeps its last answer, or why it had none: the rungs of a ladder share one parse of a photo."""
-
-    def __init__(self, inner: Segmenter) -> None:
-        self._inner = inner
-        self.name = inner.name
-        self._last: tuple[tuple[bytes, tuple[int, ...], _ASKED], Segmentation | KnownError] | None = None
-
-    def segment(
-        self, photo: RGB, *, person: int | None, zones: frozenset[Zone] | None, cancel: CancelToken
-    ) -> Segmentation:
-        """As core.steps.Segmenter.segment."""
-        digest = hashlib.blake2b(np.ascontiguousarray(photo).data, digest_size=16).digest()
-        key = (digest, photo.shape, (person, zones))
-        if self._last is None or self._last[0] != key:
-            self._last = None  # the masks of the photo before go first
-            try:
-                self._last = key, self._inner.segment(photo, person=person, zones=zones, cancel=cancel)
-            except KnownError as problem:
-                self._last = key, problem
-        found = self._last[1]
-        if isinstance(found, KnownError):
-            raise found
-        return found
-
-    def forget(self) -> None:
-        """Drop the last answer."""
-        self._last = None
-
-    def close(self) -> None:
-        """Drop the last answer, and what the segmenter itself holds where it can give that back."""
-        self.forget()
-        closing: Callable[[], None] | None = getattr(self._inner, "close", None)
-        if closing is not None:
-            closing()
 
 
 @dataclass(slots=True, eq=False)

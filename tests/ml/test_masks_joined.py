@@ -19,8 +19,9 @@ from outfitswap_desktop.ml.embedding_cache import EmbeddingCache
 from outfitswap_desktop.ml.failures import library
 from outfitswap_desktop.ml.guard import Face, HeadGuard, head_area, with_heads
 from outfitswap_desktop.ml.refine import Answer, SamRefiner
+from outfitswap_desktop.ml.remembered import Remembered
 from outfitswap_desktop.ml.sam import MOBILE, VIT_B, load_mobile, load_vit_b
-from outfitswap_desktop.ml.segmenter import MlSegmenter, Remembered, ml_segmenters
+from outfitswap_desktop.ml.segmenter import MlSegmenter, ml_segmenters
 from tests.fakes import FakeSegmenter
 from tests.ml import tiny_masks as tiny
 
