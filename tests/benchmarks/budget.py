@@ -30,8 +30,20 @@ def write(*, keys: bool, memory: bool) -> None:
         text = json.dumps(derive_keys(architectures()), separators=(",", ":")).encode()
         (folder / KEYS).write_bytes(gzip.compress(text, 9, mtime=0))
     if memory:
-        text = json.dumps(derive_memory(architectures()), separators=(",", ":"))
-        (folder / MEMORY).write_text(text.replace('},"', '},\n"') + "\n", encoding="utf-8")
+        (folder / MEMORY).write_text(laid_out(derive_memory(architectures())), encoding="utf-8")
+
+
+def laid_out(memory: dict) -> str:
+    """JSON with one figure or curve a line."""
+
+    def table(rows: dict, indent: str) -> str:
+        return ",\n".join(f"{indent}{json.dumps(name)}: {json.dumps(row)}" for name, row in rows.items())
+
+    engines = ",\n".join(
+        f"    {json.dumps(name)}: {{\n{table(curves, ' ' * 6)}\n    }}" for name, curves in memory["curves"].items()
+    )
+    weights = table(memory["weights"], " " * 4)
+    return f'{{\n  "weights": {{\n{weights}\n  }},\n  "curves": {{\n{engines}\n  }}\n}}\n'
 
 
 def flops() -> None:

@@ -80,7 +80,7 @@ class Journeys:
         eyes = meta.weight_bytes(made.module(made.parts.image)) if options.image_prompt and not stock else 0
         vae = meta.weight_bytes(made.vae())
         painter = meta.weight_bytes(made.painter(reference=options.image_prompt))
-        painter += sum(meta.weight_bytes(net) for net in made.controls(options.controls))
+        beside = eyes + sum(meta.weight_bytes(net) for net in made.controls(options.controls))
         images = case.batch if stock else 1
         if mode.streamed:
             stays = vae
@@ -90,15 +90,14 @@ class Journeys:
             yield stays + texts + self.text(case) if stock else self.text(case, streamed=True)
             yield vae + self.step(case, streamed=True) if stock else self.step(case, streamed=True)
         else:
-            keep = 0 if mode.offload_text else texts + eyes
-            away = mode.offload_unet or (stock and mode.offload_text)
-            stays = keep + vae + (0 if mode.offload_unet else painter)
-            before = vae + (0 if away else painter)
-            yield before + (texts if mode.offload_text else texts + eyes) + self.text(case)
+            keep = beside + vae + (0 if mode.offload_text else texts)
+            stays = keep + (0 if mode.offload_unet else painter)
+            before = beside + vae + (0 if mode.offload_unet or (stock and mode.offload_text) else painter)
+            yield before + texts + self.text(case)
             if eyes:
                 picture = self.once((case.engine, case.dtype, "picture"), lambda: made.measure(made.picture)[0])
-                yield before + (eyes if mode.offload_text else texts + eyes) + picture
-            yield keep + vae + painter + self.step(case)
+                yield stays + picture
+            yield keep + painter + self.step(case)
         yield stays + self.vae(case, "encode", tiled=mode.tiled_vae)
         yield stays + self.vae(case, "decode", tiled=mode.tiled_vae, images=images)
 

@@ -91,8 +91,10 @@ def _component(name: str, row: dict[str, Any]) -> Component:
     )
 
 
-def build(component: Component, *, dtype: str = "float32") -> Module:
-    """The library's own module on the meta device, in evaluation mode, floating point weights in torch's type `dtype`.
+def build(component: Component, *, dtype: str = "float32", device: str = "meta") -> Module:
+    """The library's own module in evaluation mode, floating point weights in torch's type `dtype`.
+
+    On the meta device it has shapes alone; on a real one (measurements on a card) it has the library's random weights.
 
     Raises ValueError for an unknown builder, and for "ip-adapter", which is no module but a file (ml.budget.keys lists it).
     """
@@ -100,16 +102,25 @@ def build(component: Component, *, dtype: str = "float32") -> Module:
     import torch
 
     library, _, name = component.builder.partition(":")
-    with torch.device("meta"):
-        if library == "diffusers":
-            module = _diffusers(name, component.config)
-        elif library == "transformers":
-            module = _transformers(name, component.config)
-        elif library == "segment_anything":
-            module = _segment_anything(name)
-        else:
-            raise ValueError(f"{component.name} is not a module: {component.builder}")
+    usual = torch.get_default_dtype()
+    with torch.device(device):
+        if device != "meta":  # a network of this size must not be made in float32 first
+            torch.set_default_dtype(getattr(torch, dtype))
+        try:
+            module = _module(component, library, name)
+        finally:
+            torch.set_default_dtype(usual)
     return module.to(getattr(torch, dtype)).eval().requires_grad_(False)
+
+
+def _module(component: Component, library: str, name: str) -> Any:
+    if library == "diffusers":
+        return _diffusers(name, component.config)
+    if library == "transformers":
+        return _transformers(name, component.config)
+    if library == "segment_anything":
+        return _segment_anything(name)
+    raise ValueError(f"{component.name} is not a module: {component.builder}")
 
 
 def _diffusers(name: str, config: Mapping[str, Any]) -> Any:

@@ -50,7 +50,7 @@ class Step:
 
 @dataclass(slots=True)
 class Rehearsal:
-    """The networks of one engine on the meta device, made when first needed, in torch's type `dtype`.
+    """The networks of one engine on the meta device (or a real one), made when first needed, in torch's type `dtype`.
 
     A method makes its inputs, runs the pass and returns what the next pass would keep. Call them inside `meta.track` or
     through `measure`.
@@ -59,6 +59,7 @@ class Rehearsal:
     engine: str
     dtype: str
     known: Architectures = field(default_factory=architectures)
+    device: str = "meta"
     _made: dict[str, Module] = field(default_factory=dict)
     _read: dict[int, Any] = field(default_factory=dict)
 
@@ -71,7 +72,7 @@ class Rehearsal:
         """The component's module; each `variant` is one of its own (an adapter inside, tiles switched on)."""
         key = f"{name} {variant}"
         if key not in self._made:
-            self._made[key] = build(self.known.components[name], dtype=self.dtype)
+            self._made[key] = build(self.known.components[name], dtype=self.dtype, device=self.device)
         return self._made[key]
 
     def painter(self, *, reference: bool = False) -> Module:
@@ -89,7 +90,7 @@ class Rehearsal:
 
         shapes = ip_adapter_shapes(self.known.components[self.parts.adapter].config, unet)
         groups: dict[str, dict[str, Any]] = {"image_proj": {}, "ip_adapter": {}}
-        with torch.device("meta"):
+        with torch.device(self.device):
             for key, shape in shapes.items():
                 group, _, name = key.partition(".")
                 groups[group][name] = torch.empty(shape)
@@ -143,7 +144,7 @@ class Rehearsal:
         import torch
 
         encoder: Any = self.texts()[0]
-        seen = torch.empty(1, 1, KLEIN_TOKENS, KLEIN_TOKENS, dtype=torch.bool, device="meta")
+        seen = torch.empty(1, 1, KLEIN_TOKENS, KLEIN_TOKENS, dtype=torch.bool, device=self.device)
         places = self._whole(1, KLEIN_TOKENS)
         made = encoder(places, attention_mask=seen, position_ids=places, output_hidden_states=True, use_cache=False)
         return torch.cat([made.hidden_states[layer] for layer in (9, 18, 27)], dim=-1)
@@ -243,12 +244,12 @@ class Rehearsal:
     def _empty(self, *shape: int) -> Tensor:
         import torch
 
-        return torch.empty(shape, dtype=getattr(torch, self.dtype), device="meta")
+        return torch.empty(shape, dtype=getattr(torch, self.dtype), device=self.device)
 
     def _whole(self, *shape: int) -> Tensor:
         import torch
 
-        return torch.empty(shape, dtype=torch.long, device="meta")
+        return torch.empty(shape, dtype=torch.long, device=self.device)
 
     # --- measuring --------------------------------------------------------------------------------------------------
 

@@ -64,12 +64,12 @@ STOCK_MODES: Final = (
 class MemoryPlan:
     """How a job uses the device's memory (a ml.diffusion.conditions.Plan).
 
-    `resident`: everything stays on the device. `offload_text`: text encoders and image encoder leave it after encoding;
-    with the stock engines (klein, qwen) text encoder and transformer change places. `offload_unet`: with sd15 and sdxl,
-    UNet and ControlNets are on the device for the steps alone, not while words are read or pictures encoded and
-    decoded; with the stock engines their blocks are streamed. `tiled_vae`: the VAE works in tiles of
-    ml.budget.passes.TILE pixels, whatever its configuration says. `streamed`: weights come piece by piece; for sd15 and
-    sdxl only planned where a caller says that it can. `batch`: images that one denoising pass may hold. Sizes in bytes;
+    `resident`: everything stays on the device. `offload_text`: the text encoders leave it after encoding; with the stock
+    engines (klein, qwen) text encoder and transformer change places. `offload_unet`: with sd15 and sdxl the UNet is on the
+    device for the steps alone, not while words are read or pictures encoded and decoded; with the stock engines its blocks
+    are streamed. ControlNets and the image encoder stay where they are in any mode. `tiled_vae`: the VAE works in tiles of
+    ml.budget.passes.TILE pixels, whatever its configuration says. `streamed`: weights come piece by piece; for sd15 and sdxl
+    only planned where a caller says that it can. `batch`: images that one denoising pass may hold. Sizes in bytes;
     `free_bytes` is what the device had when it was planned.
     """
 
@@ -120,35 +120,20 @@ class Peak:
         """Bytes while words are read, the garment is looked at, the crop is encoded, the steps run, a picture is decoded."""
         weight, options = self._weight, self.options
         text = sum(weight(name) for name in self.parts.text)
-        eyes = weight(self.parts.image) if options.image_prompt else 0
-        painter = sum(weight(name) for name in (self.parts.painter, *self.parts.controls[: options.controls]))
-        painter += weight(self.parts.adapter) if options.image_prompt else 0
+        painter = weight(self.parts.painter) + (weight(self.parts.adapter) if options.image_prompt else 0)
         vae = self._vae_weight()
-        look = eyes + self._pass("picture") if eyes else 0
+        encode, decode = self._vae("encode", mode), self._vae("decode", mode)
         if mode.streamed:
-            streamed = max(self._pass("text~"), self._pass("largest") + self._pass("picture") if eyes else 0)
-            return (
-                streamed,
-                self._vae("encode", mode) + vae,
-                self._streamed_step(batch),
-                self._vae("decode", mode) + vae,
-            )
-        here = vae + (0 if mode.offload_unet else painter)
-        if not mode.offload_text:
-            here += text + eyes
-            return (
-                here + max(self._pass("text1"), self._pass("picture") if eyes else 0),
-                here + self._vae("encode", mode),
-                here + self._step(batch),
-                here + self._vae("decode", mode),
-            )
-        return (
-            here + text + self._pass("text1"),
-            here + look,
-            here + self._vae("encode", mode),
-            vae + painter + self._step(batch),
-            here + self._vae("decode", mode),
-        )
+            return self._pass("text~"), vae + encode, self._streamed_step(batch), vae + decode
+        stays = vae + sum(weight(name) for name in self.parts.controls[: options.controls])
+        look = 0
+        if options.image_prompt:
+            stays += weight(self.parts.image)
+            look = self._pass("picture")
+        stays += 0 if mode.offload_text else text
+        here = stays + (0 if mode.offload_unet else painter)
+        read = here + (text if mode.offload_text else 0) + self._pass("text1")
+        return read, here + look, here + encode, stays + painter + self._step(batch), here + decode
 
     def _stock(self, mode: Mode, batch: int) -> tuple[int, ...]:
         text = sum(self._weight(name) for name in self.parts.text)
@@ -256,11 +241,11 @@ def smaller(plan: MemoryPlan) -> MemoryPlan | None:
     rungs = list(_ladder(peak, plan.batch, plan.free_bytes, known))
     names = [mode.name for mode in known]
     after = names.index(plan.mode) if plan.mode in names else 0
-    for rung in rungs:
-        later = (names.index(rung.mode), -rung.batch) > (after, -plan.batch)
-        if later and rung.predicted_bytes < plan.predicted_bytes:
+    later = [rung for rung in rungs if (names.index(rung.mode), -rung.batch) > (after, -plan.batch)]
+    for rung in later:
+        if rung.predicted_bytes < plan.predicted_bytes:
             return rung
-    return None
+    return later[-1] if later and later[-1].tiled_vae and not plan.tiled_vae else None
 
 
 def spilled_bytes(*, free_before: int, free_now: int, reserved_before: int, reserved_now: int) -> int:
