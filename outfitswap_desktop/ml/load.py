@@ -158,7 +158,8 @@ def load_module(kind: Any, folder: Path, *, device: str, dtype: Any) -> Any:
 
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of one part: the fp16 variant, else the full one; all shards of it."""
-    files = sorted(folder.glob("diffusion_pytorch_model*.safetensors"))
+    found = sorted(folder.glob("diffusion_pytorch_model*.safetensors"))
+    files = [file for file in found if ".non_ema" not in file.name]
     half = [file for file in files if ".fp16" in file.name]
     chosen = half or files
     if not chosen:

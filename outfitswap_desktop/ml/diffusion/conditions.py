@@ -254,7 +254,11 @@ class Eager:
 
 @dataclass(slots=True)
 class Counters:
-    """What was done since the engine started, for tests and diagnostics: calls that a cache could have saved, and loads."""
+    """What was done since the engine started, for tests and diagnostics: calls that a cache could have saved, and loads.
+
+    `seconds` of the last job: "prepare" (words, crop, conditions), "steps", "decode". On a card, work that was only queued in
+    one is waited for in the next.
+    """
 
     text_encodes: int = 0
     image_encodes: int = 0

@@ -128,8 +128,7 @@ class DiffusionGenerator:
         height, width = request.image.shape[:2]
         fit = choose_bucket((width, height), self._recipe.buckets, multiple=self._recipe.multiple)
         try:
-            plan = self._plan(request, fit, manner)
-            return self._batch(request, fit, manner, plan=plan, weights=weights, report=report, cancel=cancel)
+            return self._batch(request, fit, manner, plan=None, weights=weights, report=report, cancel=cancel)
         except (RuntimeError, NotAvailable) as problem:
             if not _out_of_memory(problem):
                 raise
@@ -162,7 +161,8 @@ class DiffusionGenerator:
         return lora_file(opened.folder), {fast.lora: identity(opened)}
 
     def _plan(self, request: GenerationRequest, fit: Fit, manner: Manner) -> Plan:
-        controls, picture, _ = self._painter.conditions(fit.request(request))
+        """The planner's answer for a request in the bucket's pixels."""
+        controls, picture, _ = self._painter.conditions(request)
         options = Options(manner.guidance > 1.0, len(controls), picture is not None)
         count = max(1, len(request.wishes.seeds))
         return self._planner(
@@ -175,16 +175,18 @@ class DiffusionGenerator:
         fit: Fit,
         manner: Manner,
         *,
-        plan: Plan,
+        plan: Plan | None,
         weights: Mapping[str, str],
         report: Callable[[float], None],
         cancel: CancelToken,
     ) -> dict[int, Generated]:
-        seeds = _batch_of(request, most=max(1, plan.batch))
         inside = fit.request(request)
+        if plan is None:
+            plan = self._plan(inside, fit, manner)
+        seeds = _batch_of(request, most=max(1, plan.batch))
         painted = self._painter.paint(inside, seeds, manner=manner, plan=plan, report=report, cancel=cancel)
         document = self._document(painted, fit, manner, plan=plan, weights=weights, batch=len(seeds))
-        notes = (*painted.notes, *(note for note in (plan.note, _SLOW.get(self._device.kind, "")) if note))
+        notes = (*painted.notes, *filter(None, (plan.note or _SLOW.get(self._device.kind, ""),)))
         found = {}
         for seed, picture in zip(seeds, painted.images, strict=True):
             cancel.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -103,6 +104,7 @@ class Painter:
         residence.plan = plan
         bundle = residence.bundle()
         cancel.check()
+        clock = time.perf_counter()
         schedule = make_schedule(bundle.scheduler, manner.sampler, steps=manner.steps, strength=manner.strength)
         positive = worded(recipe.prompt_template, request.prompt, request.zone)
         controls, picture, notes = self.conditions(request)
@@ -139,7 +141,10 @@ class Painter:
                 ),
             )
             report(0.05)
+            self._counters.seconds["prepare"] = time.perf_counter() - clock
             images = self._run(loop, schedule, seeds, known=known, plan=plan, report=report, cancel=cancel)
+        state = self._accelerator.state()
+        self._counters.compiles = int(state.get("compiles", 0))
         lost = prompts[1].lost
         limits = (f'The net reads the first 77 parts of words; it did not see "{lost}".',) if lost else ()
         facts = {
@@ -147,7 +152,7 @@ class Painter:
             "guided_steps": len(guidance.steps),
             "controls": [_said(control) for control in controls],
             "garment": {"adapter": picture.adapter.name, "weight": picture.weight} if picture is not None else None,
-            **self._accelerator.state(),
+            "compiled": state.get("compiled", "no"),
         }
         return Painted(images, facts, limits, notes)
 
@@ -174,10 +179,14 @@ class Painter:
         latents = fresh(0) * schedule.noise
         if schedule.image and known.image is not None:
             latents = latents + known.image * schedule.image
+        clock = time.perf_counter()
         latents = loop.run(latents, noise=fresh, report=lambda done: report(0.05 + 0.85 * done), cancel=cancel)
         self._counters.passes += len(schedule.steps)
         cancel.check()
-        return self._decoded(latents, plan)
+        done = time.perf_counter()
+        images = self._decoded(latents, plan)
+        self._counters.seconds |= {"steps": done - clock, "decode": time.perf_counter() - done}
+        return images
 
     def _decoded(self, latents: Tensor, plan: Plan) -> list[RGB]:
         try:
