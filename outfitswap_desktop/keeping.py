@@ -114,7 +114,8 @@ def erase(history: History, planned: Erasure, *, typed: str) -> dict[str, Any]:
         for log in paths.data_dir().glob("engine.log*"):
             receipt["log"] += _remove(log)
         receipt["queue"] = _erase_queue()
-        receipt["results_folder"] = _empty_results() if planned.files else 0
+        receipt["cache"] = _emptied(paths.data_dir() / "cache")  # embeddings are made from photos
+        receipt["results_folder"] = _emptied(paths.data_dir() / "results") if planned.files else 0
         receipt |= erase_records(paths.data_dir(), everything=planned.everything)
     return receipt
 
@@ -135,9 +136,8 @@ def _remove(path: Path) -> int:
     return 1
 
 
-def _empty_results() -> int:
-    """Take the program's own results folder away with whatever else was left in it; returns the number of files."""
-    folder = paths.data_dir() / "results"
+def _emptied(folder: Path) -> int:
+    """Take one of the program's own folders away with whatever is in it; returns the number of files."""
     if folder.is_symlink() or not folder.is_dir():
         return 0
     count = sum(1 for path in folder.rglob("*") if path.is_file())

@@ -185,6 +185,14 @@ def test_the_programs_own_folder_of_results_goes_along(made, capsys, tmp_path):
     assert not folder.exists()
 
 
+def test_what_was_made_from_photos_and_kept_goes_along(made, capsys, own_home):
+    kept = own_home / "cache" / "embeddings" / "a.npz"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"x")
+    assert ask(capsys, "history", "erase", "--confirm", "ERASE-2")[1]["cache"] == 1
+    assert not kept.exists()
+
+
 def test_a_results_folder_that_is_a_link_is_left_alone(made, capsys, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
