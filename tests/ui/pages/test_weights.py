@@ -270,7 +270,7 @@ def test_hints_of_the_command_line_do_not_reach_the_page():
 
 
 def test_from_the_windows_menu(qtbot):
-    """With the catalogue of the program: every row is there, and the window closes with the page open."""
+    """With the catalogue of the program: every row is there, and nothing of the page stays when it is closed."""
     with main_window(qtbot) as window:
         window.workshop.show_weights()
         page = window.findChild(WeightsPage)
@@ -278,6 +278,8 @@ def test_from_the_windows_menu(qtbot):
         choose(page, "sdxl")
         assert "SDXL decoder" in page.details.text()
         assert page.get.isEnabled()
+        with qtbot.waitSignal(page.destroyed):
+            page.window().close()
 
 
 def test_the_page_loads_no_library_for_the_network():
