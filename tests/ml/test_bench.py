@@ -18,6 +18,8 @@ from outfitswap_desktop.ml.bench.networks import StubTokenizer, component, rando
 from outfitswap_desktop.ml.bench.report import HEADINGS, Report, failed
 from outfitswap_desktop.ml.bench.suite import INSTALL, all_cases, run_suite
 from outfitswap_desktop.ml.bench.timing import interleaved, process_clock, wall_clock
+from outfitswap_desktop.ml.device import Device
+from outfitswap_desktop.ml.recipes import recipes
 
 TINY = Setting("cpu", "", False, lambda: 500.0, tiny=True)
 
@@ -298,11 +300,16 @@ def test_the_products_own_step_is_compiled_whole_and_takes_over(tmp_path):
     networks = random_networks("sd15", device="cpu", dtype="float32", tiny=True)
     start = make_start(networks, (64, 64))
     loop = OurLoop(networks, stepper)
-    eager = loop.job(start, steps=4, guidance=5.0)().clone()
-    loop.job(start, steps=4, guidance=5.0)()
+
+    def job():
+        with stepper.around(recipes()["sd15"], device=Device("cpu", "CPU", 1, 1, None, "float32"), mode="quality"):
+            return loop.job(start, steps=4, guidance=5.0)().clone()
+
+    eager = job()
+    job()
     assert stepper.wait(280)
     for _ in range(2):
-        compiled = loop.job(start, steps=4, guidance=5.0)()
+        compiled = job()
     assert stepper.counters.swaps == 1, stepper.counters
     assert stepper.counters.recompiles == 0
     assert difference(compiled, eager) < 1e-4

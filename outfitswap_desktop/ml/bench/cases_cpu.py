@@ -35,14 +35,14 @@ class ImportCase:
 
     ids: tuple[str, ...] = ("C2",)
     what: str = "import of an engine"
-    need: Need = Need("cpu", 60, 0.0, LIBRARIES)  # noqa: RUF009  frozen
+    need: Need = Need("cpu", 100, 0.0, LIBRARIES)  # noqa: RUF009  frozen
     quick: bool = True
 
     def run(self, setting: Setting) -> Sequence[Row]:
         ours, plain = interleaved(
             [lambda: OUR_IMPORTS, lambda: PLAIN_IMPORTS],
             repeats=1 if setting.tiny else 3,
-            warm=0 if setting.tiny else 1,
+            warm=0,
             clock=lambda call: _import_seconds(call()),
         )
         return [

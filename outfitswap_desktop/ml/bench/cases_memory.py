@@ -39,9 +39,9 @@ class PlannerCase:
             least, most = min(ratios.values()), max(ratios.values())
             rows.append(
                 Row(
-                    "C12", f"{self.what}, {engine}", "x", ours=most, target=Target(most=1.12), facts=ratios,
-                    notes=(f"between {least:.3f} and {most:.3f}; never under 1 is wanted",),
-                    failure="" if least >= 1.0 else f"the plan is under what is taken: {least:.3f}",
+                    "C12", f"{self.what}, {engine}", "x", ours=most if least >= 1 else least,
+                    target=Target(least=1.0, most=1.12), facts=ratios,
+                    notes=(f"between {least:.3f} and {most:.3f}; under 1 it would be too little",),
                 )
             )  # fmt: skip
         return rows

@@ -97,12 +97,13 @@ def probe(
             torch.randn((batch, heads, count, width), generator=generator).to(device, getattr(torch, dtype))
             for count in (queries, keys, keys)
         )
-        exact = _attend("MATH", q, k, v).float()
+        part = (slice(1), slice(2))  # the exact kernel holds all pairs: of two heads a small card has room for them
+        exact = _attend("MATH", q[part], k[part], v[part]).float()
         for kernel in KERNELS:
             if kernel in refused:
                 continue
             try:
-                error = _relative(_attend(kernel, q, k, v).float(), exact)
+                error = _relative(_attend(kernel, q, k, v)[part].float(), exact)
                 if not error <= TOLERANCE:
                     refused[kernel] = f"relative error {error:.3g} at {shape}"
                     continue

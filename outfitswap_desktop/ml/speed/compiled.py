@@ -87,12 +87,13 @@ class Compiler:
         """Compile `forward` for copies of `inputs`. `eager_ms` is what a step takes now, wanted while there is no verdict."""
         compiling = Compiling()
         own = [tensor.detach().clone() for tensor in inputs]
+        copied = _mark(own[0].device)
 
         def work() -> None:
             try:
                 with self._turn:
                     if not self._closing.is_set():
-                        self._work(compiling, recipe, forward, own, eager_ms=eager_ms)
+                        self._work(compiling, recipe, forward, own, copied=copied, eager_ms=eager_ms)
             except Exception as problem:  # noqa: BLE001  compiling is an extra: the eager step stays, the reason is kept
                 compiling.reason = f"{type(problem).__name__}: {problem}".splitlines()[0][:300]
                 _log.warning("the step was not compiled: %s", compiling.reason)
@@ -112,13 +113,20 @@ class Compiler:
             thread.join(timeout)
 
     def _work(
-        self, compiling: Compiling, recipe: str, forward: Forward, inputs: list[Tensor], *, eager_ms: float | None
+        self,
+        compiling: Compiling,
+        recipe: str,
+        forward: Forward,
+        inputs: list[Tensor],
+        *,
+        copied: Any,
+        eager_ms: float | None,
     ) -> None:
         import torch
 
         began = time.perf_counter()
         self._artifacts.load()
-        with torch.inference_mode(mode=False), torch.no_grad(), _own_stream(inputs[0].device):
+        with torch.inference_mode(mode=False), torch.no_grad(), _own_stream(inputs[0].device, copied):
             compiled = compile_forward(forward)
             error = relative_error(compiled(*inputs), forward(*inputs))
             compiled(*inputs)  # the second call finds the code there
@@ -174,13 +182,26 @@ def step_milliseconds(forward: Forward, inputs: Sequence[Tensor], *, repeats: in
         graph.reset()
 
 
-def _own_stream(device: Any) -> AbstractContextManager[Any]:
+def _mark(device: Any) -> Any:
+    """An event after what the current stream was told so far; None away from CUDA."""
+    import torch
+
+    if device.type != "cuda":
+        return None
+    event = torch.cuda.Event()
+    event.record()
+    return event
+
+
+def _own_stream(device: Any, after: Any) -> AbstractContextManager[Any]:
+    """A stream of its own that begins after the event; the device as a whole is never waited for, a graph may be recorded."""
     import torch
 
     if device.type != "cuda":
         return nullcontext()
-    torch.cuda.synchronize(device)
-    context: AbstractContextManager[Any] = torch.cuda.stream(torch.cuda.Stream(device))
+    stream = torch.cuda.Stream(device)
+    stream.wait_event(after)
+    context: AbstractContextManager[Any] = torch.cuda.stream(stream)
     return context
 
 

@@ -239,7 +239,10 @@ class Stepper:
             bucket.graph = self._record(bucket.forward, inputs, pool=self._shared_pool(), headroom_bytes=self._headroom)
         except NotCaptured as problem:
             self._stays(bucket, str(problem))
+            if self._compiler is not None and self._compiler.busy:  # what compiles may have come between
+                bucket.settled, bucket.eager = False, 0
             return
+        self.counters.reasons.pop(bucket.name, None)
         self.counters.captures += 1
 
     def _stays(self, bucket: Bucket, reason: str) -> None:
