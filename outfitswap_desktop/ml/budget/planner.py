@@ -22,8 +22,10 @@ RESERVE: Final = 700 * 2**20
 """Free bytes that no plan takes."""
 HEADROOM: Final = 1.04
 """On top of tracked bytes: blocks that the caching allocator splits and cannot give to another size."""
-JOB_BYTES_PER_PIXEL: Final = 40
-"""What lives during a whole job beside one pass: the crop, the masked crop and the mask as float32, latents and noise."""
+CROP_BYTES: Final = 32
+"""Bytes per pixel that live during a whole job beside one pass: the crop, the masked crop and the mask as float32."""
+IMAGE_BYTES: Final = 2
+"""And per pixel and image: latents, noise, the last step's prediction, as float32 at an eighth of each side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class Peak:
     def of(self, mode: Mode, batch: int) -> int:
         """Bytes on the device at the worst moment of the job, with headroom."""
         phases = self._stock(mode, batch) if self.parts.family == "stock" else self._unet(mode, batch)
-        job = JOB_BYTES_PER_PIXEL * self.size[0] * self.size[1] * batch
+        job = (CROP_BYTES + IMAGE_BYTES * batch) * self.size[0] * self.size[1]
         return int((max(phases) + job) * HEADROOM)
 
     def _unet(self, mode: Mode, batch: int) -> tuple[int, ...]:
