@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,25 @@ def test_pose_garment_and_variations(weights, capsys, tmp_path, astronaut_file):
         assert outside(astronaut_file, document)[0] == 0
 
 
+def test_a_second_outfit_in_a_warm_engine_loads_and_encodes_nothing_twice(weights, astronaut_file, tmp_path):
+    from outfitswap_desktop.api import Session
+
+    agreed = {"adult_consent": "self", "adult_attested": True, "steps": 2}
+    with Session("sd15") as session:
+        session.swap(astronaut_file, "navy linen shirt", output=tmp_path / "one.png", **agreed)
+        generator = session._runner._engines._loaded[1]
+        before = replace(generator.counters)
+        session.swap(astronaut_file, "navy linen shirt", seed=3, output=tmp_path / "two.png", **agreed)
+        after = generator.counters
+        same = ("loads", "load_seconds", "compiles", "text_encodes", "image_encodes", "latent_encodes")
+        assert {name: getattr(after, name) for name in same} == {name: getattr(before, name) for name in same}
+        assert after.decodes == before.decodes + 1
+        session.swap(astronaut_file, "red linen shirt", output=tmp_path / "three.png", **agreed)
+        assert session._runner._engines._loaded[1] is generator
+        assert (after.loads, after.latent_encodes) == (before.loads, before.latent_encodes)
+        assert after.text_encodes == before.text_encodes + 1, "the new words alone"
+
+
 def test_an_engine_without_its_weights_says_how_to_get_them(own_home, capsys, tmp_path, astronaut_file):
     code = cli.run(
         ["swap", str(astronaut_file), "-p", "navy linen", "--engine", "sd15", "-o", str(tmp_path / "o.png"), "--json"]
@@ -109,8 +129,6 @@ def test_auto_stays_with_the_embedded_engine_without_a_card(weights):
 
 
 def test_the_window_paints_with_a_diffusion_engine(weights, qtbot, astronaut_file, monkeypatch):
-    from dataclasses import replace
-
     from tests.ui import windows
 
     monkeypatch.setattr(windows, "small_road", tiny_road)
