@@ -10,7 +10,7 @@ from outfitswap_desktop import __version__
 State = Literal["ok", "warn", "missing"]
 
 REINSTALL = "Install the program anew: uv sync --reinstall"
-NOT_NEEDED = "Not needed: this release has no engine that uses it; the embedded engine runs on the processor."
+NOT_NEEDED = "Not needed for the embedded engine, which runs on the processor; the diffusion engines want it."
 NEEDED = frozenset({"Python", "OpenCV", "body part check", "whole image check", "disk, program data"})
 """Rows without which no photo can be changed."""
 
