@@ -169,9 +169,9 @@ class Peak:
         rows, one = self._rows(batch), self._pass(self._step_name + "~")
         if rows == 1:
             return one
-        blocks = (
-            3 * self._pass("largest") + self._pass("rest") if self.parts.family == "stock" else self._pass("largest")
-        )
+        if self.parts.family == "unet":  # streaming runs the library's own forward, not the lean one
+            return rows * one
+        blocks = 3 * self._pass("largest") + self._pass("rest")
         return min(rows * one, rows * self._pass(self._step_name) + blocks)
 
     @property
@@ -276,6 +276,16 @@ def spills(device: Device, *, reserved_before: int = 0) -> bool:
         reserved_now=int(torch.cuda.memory_reserved(0)),
     )
     return spilled > RESERVE // 4
+
+
+def spilled(device: Device) -> str:
+    """A sentence for the user when `spills`, else ""."""
+    if not spills(device):
+        return ""
+    return (
+        "The graphics card's memory was full and its driver used main memory, which is many times slower: close other programs "
+        "that use the card, or choose a smaller engine."
+    )
 
 
 def _peak(engine: str, size: Size, options: Options, device: Device, vae_dtype: str | None = None) -> Peak:

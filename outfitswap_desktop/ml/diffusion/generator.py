@@ -16,6 +16,7 @@ from outfitswap_desktop.core.compose import match_colour, smooth_seam
 from outfitswap_desktop.core.job import FAST, CancelToken
 from outfitswap_desktop.core.steps import Generated, GenerationRequest
 from outfitswap_desktop.errors import NotAvailable
+from outfitswap_desktop.ml.budget.planner import spilled
 from outfitswap_desktop.ml.device import Device, find_device
 from outfitswap_desktop.ml.diffusion.conditions import (
     Accelerator,
@@ -46,6 +47,10 @@ _SLOW: Final = {
     "cpu": "It was painted on the processor, which takes minutes; an NVIDIA graphics card takes seconds.",
     "mps": "It was painted on Apple's graphics unit, which is slower than an NVIDIA card.",
 }
+
+
+_MAKERS: Final = (("pose", "dwpose"), ("depth", "depth-anything-small"))
+"""What makes a condition's picture where it is installed."""
 
 
 class DiffusionGenerator:
@@ -186,7 +191,8 @@ class DiffusionGenerator:
         seeds = _batch_of(request, most=max(1, plan.batch))
         painted = self._painter.paint(inside, seeds, manner=manner, plan=plan, report=report, cancel=cancel)
         document = self._document(painted, fit, manner, plan=plan, weights=weights, batch=len(seeds))
-        notes = (*painted.notes, *filter(None, (plan.note or _SLOW.get(self._device.kind, ""),)))
+        said = (plan.note or _SLOW.get(self._device.kind, ""), spilled(self._device))
+        notes = (*painted.notes, *filter(None, said))
         found = {}
         for seed, picture in zip(seeds, painted.images, strict=True):
             cancel.check()
@@ -228,6 +234,7 @@ class DiffusionGenerator:
     def _condition_weights(self, names: list[str], painted: Painted) -> dict[str, str]:
         """What the conditions' weights are, by the ids that they have in the catalogue."""
         wanted = [f"controlnet-{name}-{self.name}" for name in names]
+        wanted += [maker for name, maker in _MAKERS if name in names]
         if painted.facts["garment"] is not None:
             wanted.append(f"ip-adapter-{self.name}")
         found = {}

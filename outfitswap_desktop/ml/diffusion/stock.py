@@ -14,6 +14,7 @@ from outfitswap_desktop.core.arrays import RGB
 from outfitswap_desktop.core.job import BALANCED, FAST, CancelToken
 from outfitswap_desktop.core.steps import Generated, GenerationRequest
 from outfitswap_desktop.errors import NotAvailable
+from outfitswap_desktop.ml.budget.planner import spilled
 from outfitswap_desktop.ml.device import Device, find_device
 from outfitswap_desktop.ml.diffusion.conditions import Counters, Options, Plan, Planner, Smallest, all_resident
 from outfitswap_desktop.ml.diffusion.stock_crop import finished, resized, token_mask, whole_tokens, work_size
@@ -248,7 +249,7 @@ class StockGenerator:
         cancel.check()
         images = engine.paint(painting, words.on(self._seats.device), seeds=seeds, on_step=on_step)
         said = self._described(painting, plan, len(seeds), engine)
-        notes = (*order.notes, *((plan.note,) if plan.note else ()))
+        notes = (*order.notes, *filter(None, (plan.note, spilled(self._device) if self._device is not None else "")))
         return {
             seed: Generated(finished(image, request), limits=order.limits, notes=notes, plan=said)
             for seed, image in zip(seeds, images, strict=True)
