@@ -4,18 +4,13 @@ import importlib.util
 
 import pytest
 
-
-def pytest_collection_modifyitems(items):
-    if importlib.util.find_spec("torch") is not None:
-        return
-    for item in items:
-        if "/tests/ml/" in item.path.as_posix():
-            item.add_marker(pytest.mark.skip(reason="torch is not installed: uv run --extra gpu pytest tests/ml"))
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+collect_ignore_glob = [] if HAS_TORCH else ["test_[!i]*.py"]  # test_installed.py alone says so
 
 
 @pytest.fixture(autouse=True, scope="session")
 def few_threads():
-    if importlib.util.find_spec("torch") is None:
+    if not HAS_TORCH:
         return
     from outfitswap_desktop.ml.quiet import hush
 

@@ -334,12 +334,15 @@ RUNNER = {
     "numbers": {"made_by"},
 }
 SESSION = {"swap", "segment", "close"}
-LIBRARY = {"swap", "segment", "Session", "SegmentResult", "SwapResult"}
+LIBRARY = {"swap", "segment", "Session", "SegmentResult", "SwapResult", "Wishes"}
 COMMANDS = {
     "makes pictures": {"swap", "segment", "demo", "batch"},
     "takes along what was made": {"history export"},
     "shows and erases words and numbers": {
         "history list", "history show", "history erase", "doctor", "prompt check", "verify", "audit verify", "report",
+    },
+    "weights and measurements, no pictures": {
+        "bench", "models list", "models get", "models verify", "models import", "models remove", "models network", "models pin",
     },
 }  # fmt: skip
 SAFETY = {

@@ -58,8 +58,10 @@ def test_with_one_it_ends_in_the_window_s_thread(qapp, ended_in):
 
 
 def test_nothing_is_collected_that_is_not_due(qapp):
+    owner = QObject()
+    collector = Collector(owner)
     gc.collect()
-    assert Collector(QObject(qapp)).collect() is None
+    assert collector.collect() is None
 
 
 def test_the_application_has_one_collector(qtbot):
