@@ -72,12 +72,17 @@ def masks() -> tuple[tuple[Segmenter, ...], ClickRefiner | None]:
     embedded = embedded_segmenters()
     store = open_weights()
     there = {one for one in ("yolo-clothing", "sam-vit-b", "mobile-sam") if store.state(one) == "installed"}
-    if not there:
-        return embedded, None
     from outfitswap_desktop.ml.choice import has_torch
 
-    if not has_torch():
-        return embedded, None
+    if not there or not has_torch():
+        if not any(store.state(one) == "installed" for one in ("yunet", "insightface-buffalo")):
+            return embedded, None
+        from outfitswap_desktop.ml.guard import HeadGuard
+        from outfitswap_desktop.ml.remembered import Remembered
+        from outfitswap_desktop.ml.segmenter import guarded
+
+        parse = Remembered(embedded[0])
+        return (*guarded(parse, HeadGuard(store), store), parse, *embedded[1:]), None
     from outfitswap_desktop.ml.clicks import ClickRefiner as SamClicks
     from outfitswap_desktop.ml.device import find_device
     from outfitswap_desktop.ml.refine import SamRefiner

@@ -151,6 +151,10 @@ class HeadGuard:
         }
         return areas, reasons, told
 
+    def prepare(self) -> bool:
+        """Load the network now; False when there is none that can be loaded."""
+        return self._loaded() is not None
+
     def close(self) -> None:
         """Give the finder's memory back; the next photo loads it anew."""
         self._finder, self._asked = None, False

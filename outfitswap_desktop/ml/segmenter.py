@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -17,10 +18,11 @@ from outfitswap_desktop.core.job import CancelToken
 from outfitswap_desktop.core.regions import ProtectedArea, Region, Segmentation
 from outfitswap_desktop.core.steps import Segmenter
 from outfitswap_desktop.core.zones import Zone
-from outfitswap_desktop.errors import NobodyFound
+from outfitswap_desktop.errors import NobodyFound, NotAvailable
 from outfitswap_desktop.ml import joining
 from outfitswap_desktop.ml.detect import Detection, Detector, FloatBox, YoloDetector
-from outfitswap_desktop.ml.guard import HeadGuard
+from outfitswap_desktop.ml.guard import INSIGHTFACE, YUNET, HeadGuard
+from outfitswap_desktop.ml.guarded import GuardedParse
 from outfitswap_desktop.ml.parts import OnDevice, Store
 from outfitswap_desktop.ml.refine import Prompt, Refiner, SamRefiner
 from outfitswap_desktop.ml.remembered import Remembered
@@ -273,7 +275,8 @@ def _plain(prompt: Prompt) -> list[list[float | bool]]:
 def ml_segmenters(
     embedded: Sequence[Segmenter], store: Store, device: OnDevice, *, refiner: SamRefiner | None = None
 ) -> tuple[Segmenter, ...]:
-    """The rungs for core.ladder.Ladder, best first: full, without SAM, then `embedded` (best first) as they are.
+    """The rungs for core.ladder.Ladder, best first: full, without SAM, the first of `embedded` with a face network where one
+    is installed, then `embedded` (best first) as they are.
 
     The first of `embedded` reads the person for the upper rungs too, once for each photo. Nothing is loaded before it is used.
     A `refiner` that answers the editor's clicks as well is handed in, so that SAM is loaded once and a photo encoded once.
@@ -282,4 +285,13 @@ def ml_segmenters(
     detector, guard = YoloDetector(store, device=device), HeadGuard(store)
     full = MlSegmenter(parse, detector, refiner=refiner or SamRefiner(store, device=device), guard=guard)
     boxes = MlSegmenter(parse, detector, refiner=None, guard=guard)
-    return full, boxes, parse, *embedded[1:]
+    return full, boxes, *guarded(parse, guard, store), parse, *embedded[1:]
+
+
+def guarded(parse: Segmenter, guard: HeadGuard, store: Store) -> tuple[Segmenter, ...]:
+    """The rung with a face network alone, none where no such weights are installed."""
+    for weights_id in (INSIGHTFACE, YUNET):
+        with suppress(NotAvailable):
+            store.open(weights_id)
+            return (GuardedParse(parse, guard),)
+    return ()

@@ -18,10 +18,11 @@ from outfitswap_desktop.ml.detect import Detection
 from outfitswap_desktop.ml.embedding_cache import EmbeddingCache
 from outfitswap_desktop.ml.failures import library
 from outfitswap_desktop.ml.guard import Face, HeadGuard, head_area, with_heads
+from outfitswap_desktop.ml.guarded import GuardedParse
 from outfitswap_desktop.ml.refine import Answer, SamRefiner
 from outfitswap_desktop.ml.remembered import Remembered
 from outfitswap_desktop.ml.sam import MOBILE, VIT_B, load_mobile, load_vit_b
-from outfitswap_desktop.ml.segmenter import MlSegmenter, ml_segmenters
+from outfitswap_desktop.ml.segmenter import MlSegmenter, guarded, ml_segmenters
 from tests.fakes import FakeSegmenter
 from tests.ml import tiny_masks as tiny
 
@@ -366,6 +367,28 @@ def test_a_finder_that_fails_leaves_the_parse_and_a_sentence(photo):
     found = run(photo, [COAT], guard=guard)
     assert found.fallbacks == ("Finding faces failed: no.",)
     assert {area.name for area in found.protected} == {"head", "hair", "hands"}
+
+
+def test_a_face_network_alone_guards_the_parse(photo):
+    face = Face((195.0, 110.0, 285.0, 260.0), 0.93)
+    parse = Parse()
+    segmenter = GuardedParse(parse, HeadGuard(AnyWeights(), finders={"faces": Faces(face)}))
+    plain = parse.segment(photo, person=None, zones=None, cancel=None)
+    found = segmenter.segment(photo, person=None, zones=None, cancel=CancelToken())
+    head = head_area(face, SHAPE) > 0
+    assert found.segmenter == "parse+faces"
+    assert np.any(plain.regions[Zone.TOP].mask[head])
+    assert not np.any(found.regions[Zone.TOP].mask[head])
+    assert not np.any(found.regions[Zone.TOP].alpha[head])
+    assert np.array_equal(found.regions[Zone.TOP].mask[~head], plain.regions[Zone.TOP].mask[~head])
+    assert found.diagnostics["guard"]["faces"][0]["used"] is True
+
+
+def test_without_a_face_network_there_is_no_such_rung(photo, tmp_path):
+    guard = HeadGuard(NoWeights())
+    assert guarded(Parse(), guard, tiny.make_store(tmp_path)) == ()
+    with pytest.raises(NotAvailable):
+        GuardedParse(Parse(), guard).segment(photo, person=None, zones=None, cancel=CancelToken())
 
 
 # --- the ladder --------------------------------------------------------------------------------------------------------
