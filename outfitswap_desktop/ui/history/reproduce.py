@@ -54,7 +54,7 @@ def compare(receipt: Mapping[str, Any], found: Found, machine: Machine, *, say: 
     if receipt.get("schema") != SCHEMA or not isinstance(receipt.get("made"), Mapping):
         return Reproduction("impossible", (say("The receipt is of another version of the program, or damaged."),))
     impossible = [*_photo(receipt, found, say), *_garment(receipt, found, say), *_engine(receipt, machine, say)]
-    near = [*_mask(receipt, found, say), *_versions(receipt, machine, say)]
+    near = [*_mask(receipt, found, say), *_versions(receipt, machine, say), *_batch(receipt, say)]
     if impossible:
         return Reproduction("impossible", (*impossible, *near))
     return Reproduction("near" if near else "identical", tuple(near))
@@ -113,6 +113,14 @@ def _versions(receipt: Mapping[str, Any], machine: Machine, say: Say) -> list[st
     if not then:
         reasons.append(say("The receipt does not say with which versions it was made."))
     return reasons
+
+
+def _batch(receipt: Mapping[str, Any], say: Say) -> list[str]:
+    """Sums in a batch are made in another order than alone, so that they round otherwise."""
+    count = _part(_part(receipt, "made"), "plan").get("batch")
+    if not isinstance(count, int) or count < 2:
+        return []
+    return [say("It was painted together with its variations; alone, single pixels may differ by a shade.")]
 
 
 def _part(receipt: Mapping[str, Any], name: str) -> Mapping[str, Any]:

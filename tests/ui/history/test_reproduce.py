@@ -43,6 +43,7 @@ def test_everything_there_is_identical():
         (changed(versions__numpy="1.0.0"), THERE, HERE, "near", "numpy 1.0.0"),
         (changed(versions__outfitswap="0.0.1"), THERE, HERE, "near", "this program"),
         (changed(versions={}), THERE, HERE, "near", "versions"),
+        (changed(made__plan={"batch": 4}), THERE, HERE, "near", "variations"),
         (changed(schema=7), THERE, HERE, "impossible", "receipt"),
         (changed(made=None), THERE, HERE, "impossible", "receipt"),
         ({}, THERE, HERE, "impossible", "receipt"),
