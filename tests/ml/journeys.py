@@ -49,13 +49,8 @@ class Journeys:
         key = (made.parts.vae, case.dtype, name, case.size, tiled, images)
         return self.once(key, lambda: made.measure(lambda: run(case.size, tiled=tiled, **more))[0])
 
-    def text(self, case: Case, *, streamed: bool = False) -> int:
+    def text(self, case: Case) -> int:
         made = self.rehearsal(case)
-        if streamed:
-            nets = made.texts()
-            return max(self.once((case.engine, case.dtype, "text~", number),
-                                 lambda net=net: made.measure(lambda: made.text(1), stream=net)[0])
-                       for number, net in enumerate(nets))  # fmt: skip
         rows = 2 if case.options.guided and made.parts.family == "stock" else 1
         return self.once((case.engine, case.dtype, "text", rows), lambda: made.measure(lambda: made.text(rows))[0])
 
@@ -83,12 +78,10 @@ class Journeys:
         beside = eyes + sum(meta.weight_bytes(net) for net in made.controls(options.controls))
         images = case.batch if stock else 1
         if mode.streamed:
-            stays = vae
-            if stock:
-                blocks = [meta.weight_bytes(block) for block in transformer_blocks(made.painter())]
-                stays += painter - sum(blocks) + blocks[0]
-            yield stays + texts + self.text(case) if stock else self.text(case, streamed=True)
-            yield vae + self.step(case, streamed=True) if stock else self.step(case, streamed=True)
+            blocks = [meta.weight_bytes(block) for block in transformer_blocks(made.painter())]
+            stays = vae + painter - sum(blocks) + blocks[0]
+            yield stays + texts + self.text(case)
+            yield vae + self.step(case, streamed=True)
         else:
             keep = beside + vae + (0 if mode.offload_text else texts)
             stays = keep + (0 if mode.offload_unet else painter)
@@ -110,7 +103,7 @@ def planned(case: Case, mode: Mode) -> int:
 
 def modes_of(case: Case) -> tuple[Mode, ...]:
     """All that the planner knows for it."""
-    return modes(architectures().engines[case.engine].family, options=case.options, streaming=True)
+    return modes(architectures().engines[case.engine].family)
 
 
 def table() -> Iterator[str]:

@@ -52,7 +52,6 @@ UNET_MODES: Final = (
     Mode("text off, tiled", _TEXT_NOTE + _TILES_NOTE, offload_text=True, tiled_vae=True),
     Mode("turns", _MOVE_NOTE, offload_text=True, offload_unet=True),
     Mode("turns, tiled", _MOVE_NOTE + _TILES_NOTE, offload_text=True, offload_unet=True, tiled_vae=True),
-    Mode("sequential", _STREAM_NOTE, offload_text=True, offload_unet=True, tiled_vae=True, streamed=True),
 )
 STOCK_MODES: Final = (
     Mode("resident"),
@@ -70,8 +69,8 @@ class MemoryPlan:
     engines (klein, qwen) text encoder and transformer change places. `offload_unet`: with sd15 and sdxl the UNet is on the
     device for the steps alone, not while words are read or pictures encoded and decoded; with the stock engines its blocks
     are streamed. ControlNets and the image encoder stay where they are in any mode. `tiled_vae`: the VAE works in tiles of
-    ml.budget.passes.TILE pixels, whatever its configuration says. `streamed`: weights come piece by piece; for sd15 and sdxl
-    only planned where a caller says that it can. `batch`: images that one denoising pass may hold. Sizes in bytes;
+    ml.budget.passes.TILE pixels, whatever its configuration says. `streamed`: the transformer's
+    blocks come one by one, with the stock engines alone. `batch`: images that one denoising pass may hold. Sizes in bytes;
     `free_bytes` is what the device had when it was planned.
     """
 
@@ -125,8 +124,6 @@ class Peak:
         painter = weight(self.parts.painter) + (weight(self.parts.adapter) if options.image_prompt else 0)
         vae = self._vae_weight()
         encode, decode = self._vae("encode", mode), self._vae("decode", mode)
-        if mode.streamed:
-            return self._pass("text~"), vae + encode, self._streamed_step(batch), vae + decode
         stays = vae + sum(weight(name) for name in self.parts.controls[: options.controls])
         look = 0
         if options.image_prompt:
@@ -169,8 +166,6 @@ class Peak:
         rows, one = self._rows(batch), self._pass(self._step_name + "~")
         if rows == 1:
             return one
-        if self.parts.family == "unet":  # streaming runs the library's own forward, not the lean one
-            return rows * one
         blocks = 3 * self._pass("largest") + self._pass("rest")
         return min(rows * one, rows * self._pass(self._step_name) + blocks)
 
@@ -193,12 +188,9 @@ class Peak:
         return self.figures.weight(self.parts.vae, self.vae_dtype or self.dtype)
 
 
-def modes(family: str, *, options: Options, streaming: bool) -> tuple[Mode, ...]:
-    """The modes from the fastest to the smallest. A UNet can only be streamed alone, and only where the caller can."""
-    if family == "stock":
-        return STOCK_MODES
-    alone = streaming and not options.controls and not options.image_prompt
-    return UNET_MODES if alone else UNET_MODES[:-1]
+def modes(family: str) -> tuple[Mode, ...]:
+    """The modes from the fastest to the smallest. UNets are not streamed: their engines do not offer it."""
+    return STOCK_MODES if family == "stock" else UNET_MODES
 
 
 def plan_memory(
@@ -208,7 +200,6 @@ def plan_memory(
     *,
     options: Options,
     device: Device,
-    streaming: bool = False,
     vae_dtype: str | None = None,
 ) -> MemoryPlan:
     """The first plan whose peak fits into the device's free memory less RESERVE: fewer images at once before slower modes.
@@ -222,7 +213,7 @@ def plan_memory(
     peak = _peak(recipe.name, size, options, device, vae_dtype)
     if device.kind != "cuda":
         return _shared(peak, batch, device)
-    known = modes(peak.parts.family, options=options, streaming=streaming)
+    known = modes(peak.parts.family)
     for plan in _ladder(peak, batch, device.free_bytes, known):
         if plan.spare_bytes >= 0:
             return plan
@@ -239,7 +230,7 @@ def smaller(plan: MemoryPlan) -> MemoryPlan | None:
     """The next plan that takes less than `plan`, for one retry after the device ran out of memory; None when there is none."""
     parts = architectures().engines[plan.engine]
     peak = Peak(plan.engine, plan.size, plan.options, plan.dtype, figures(), parts, plan.vae_dtype)
-    known = modes(parts.family, options=plan.options, streaming=plan.streamed)
+    known = modes(parts.family)
     rungs = list(_ladder(peak, plan.batch, plan.free_bytes, known))
     names = [mode.name for mode in known]
     after = names.index(plan.mode) if plan.mode in names else 0
@@ -342,7 +333,7 @@ def _way_out(engine: str, device: Device) -> str:
     for name in order[order.index(engine) + 1 :]:
         recipe = recipes()[name]
         peak = _peak(name, recipe.buckets[0], Options(), device)
-        least = modes(peak.parts.family, options=Options(), streaming=False)[-1]
+        least = modes(peak.parts.family)[-1]
         if peak.of(least, 1) + RESERVE <= device.free_bytes:
             return f"Take a smaller engine, which fits: --engine {name}. Or close other programs that use the card."
     return "Close other programs that use the card, or take the embedded engine: --engine fabric."
