@@ -26,6 +26,7 @@ def written(tmp_path_factory):
         home,
         sd15=tiny.write_sd15,
         sdxl=tiny.write_sdxl,
+        sdxl_vae=_write_sdxl_vae,
         klein=tiny_stock.write_klein,
         qwen=tiny_stock.write_qwen,
         controlnet_pose_sd15=lambda folder: tiny_control.write_controlnet(folder, "sd15"),
@@ -39,6 +40,13 @@ def weights(written, own_home, monkeypatch):
     """The weights in this test's own home."""
     shutil.copytree(written, own_home, dirs_exist_ok=True)
     monkeypatch.setattr(wiring, "open_weights", lambda: tiny_store(own_home))
+
+
+def _write_sdxl_vae(folder):
+    """The half-precision decoder, whose one file is published without a variant's name."""
+    tiny.write_vae(folder, scaling=0.13025)
+    for path in folder.glob("*.fp16.safetensors"):
+        path.rename(path.with_name(path.name.replace(".fp16", "")))
 
 
 def _write_adapter(folder):
