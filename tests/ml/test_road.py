@@ -30,6 +30,8 @@ def written(tmp_path_factory):
         klein=tiny_stock.write_klein,
         qwen=tiny_stock.write_qwen,
         controlnet_pose_sd15=lambda folder: tiny_control.write_controlnet(folder, "sd15"),
+        controlnet_depth_sd15=lambda folder: tiny_control.write_controlnet(folder, "sd15", seed=12),
+        depth_anything_small=tiny_control.write_depth,
         ip_adapter_sd15=_write_adapter,
     )
     return home
@@ -83,19 +85,22 @@ def test_each_engine_swaps_and_changes_nothing_outside(weights, capsys, tmp_path
     assert receipt["made"]["plan"]["weights"]
 
 
-def test_pose_garment_and_variations(weights, capsys, tmp_path, astronaut_file):
+def test_pose_depth_garment_and_variations(weights, capsys, tmp_path, astronaut_file):
     cloth = tmp_path / "cloth.png"
     rng = np.random.default_rng(5)
     Image.fromarray(rng.integers(60, 190, (300, 260, 3), dtype=np.uint8)).save(cloth)
     told = swapped(
         capsys, astronaut_file, tmp_path / "out.png", "--prompt", "red linen shirt", "--engine", "sd15", "--steps", "2",
-        "--garment", str(cloth), "--pose", "0.7", "--garment-weight", "0.6", "--variations", "2",
+        "--garment", str(cloth), "--pose", "0.7", "--depth", "0.5", "--garment-weight", "0.6", "--variations", "2",
     )  # fmt: skip
     assert [document["engine"] for document in told["variations"]] == ["sd15", "sd15"]
     pictures = [np.asarray(Image.open(document["output"])) for document in told["variations"]]
     assert not np.array_equal(*pictures)
     for document in told["variations"]:
         assert outside(astronaut_file, document)[0] == 0
+        plan = json.loads(Path(document["receipt"]).read_text(encoding="utf-8"))["made"]["plan"]
+        assert {one["name"] for one in plan["controls"]} == {"pose", "depth"}
+        assert plan["garment"] is not None
 
 
 def test_a_second_outfit_in_a_warm_engine_loads_and_encodes_nothing_twice(weights, astronaut_file, tmp_path):
@@ -136,19 +141,20 @@ def test_auto_stays_with_the_embedded_engine_without_a_card(weights):
         assert "minutes" in reason
 
 
-def test_the_window_paints_with_a_diffusion_engine(weights, qtbot, astronaut_file, monkeypatch):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_window_paints_with_each_engine(weights, qtbot, astronaut_file, monkeypatch, engine):
     from tests.ui import windows
 
     monkeypatch.setattr(windows, "small_road", tiny_road)
     with windows.main_window(qtbot) as window:
         shop = windows.open_photo(qtbot, window, astronaut_file, consent="self", adult_attested=True)
         panel = shop.editor.outfit
-        panel.set_outfit(replace(panel.outfit, words="navy linen shirt", engine="sd15", steps=2))
+        panel.set_outfit(replace(panel.outfit, words="navy linen shirt", engine=engine, steps=2))
         outcomes = []
-        for _ in range(2):
+        for _ in range(2 if engine == "sd15" else 1):
             with qtbot.waitSignal(shop.runs.ended, timeout=200_000) as ended:
                 shop.run()
             outcomes.append(ended.args[1])
         assert all(isinstance(end, Finished) for end in outcomes), outcomes
-        assert {end.answer.about["engine"] for end in outcomes} == {"sd15"}
+        assert {end.answer.about["engine"] for end in outcomes} == {engine}
         assert all(end.answer.about["outside_mask_changed_pixels"] == 0 for end in outcomes)
