@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -68,6 +68,14 @@ class Region:
     @property
     def polygon(self) -> Polygon:
         return polygon_of(self.mask)
+
+    def without(self, keep_out: Mask) -> Region:
+        """The region less what `keep_out` (H, W) > 0 covers; itself where they do not meet."""
+        inside = keep_out == 0
+        if not np.any((self.mask > 0) & ~inside):
+            return self
+        nothing = np.uint8(0)
+        return replace(self, mask=np.where(inside, self.mask, nothing), alpha=np.where(inside, self.alpha, nothing))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

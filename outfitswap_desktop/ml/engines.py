@@ -80,9 +80,7 @@ class MlEngines:
         from outfitswap_desktop.ml.diffusion.generator import DiffusionGenerator
         from outfitswap_desktop.ml.speed.stepper import make_stepper
 
-        controls = Controls(self._store, device=device.kind, dtype=device.dtype)
         accelerator = make_stepper(device)
-        self._beside.callback(controls.close)
         self._beside.callback(accelerator.close)
         return DiffusionGenerator(
             recipe,
@@ -90,6 +88,6 @@ class MlEngines:
             negative=self._negative,
             device=device,
             planner=plan_memory,
-            controls=controls,
+            controls=Controls(self._store, device=device.kind, dtype=device.dtype),
             accelerator=accelerator,
         )

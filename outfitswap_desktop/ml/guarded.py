@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-import numpy as np
-
 from outfitswap_desktop.core.arrays import RGB
 from outfitswap_desktop.core.job import CancelToken
-from outfitswap_desktop.core.regions import Region, Segmentation
+from outfitswap_desktop.core.regions import Segmentation
 from outfitswap_desktop.core.steps import Segmenter
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.errors import NotAvailable
@@ -38,7 +36,7 @@ class GuardedParse:
         protected, failed, faces = self._guard.protect(photo, found)
         seconds = round(time.perf_counter() - began, 3)
         keep_out = replace(found, protected=protected).protect_mask((photo.shape[0], photo.shape[1]))
-        regions = {zone: _without(region, keep_out == 0) for zone, region in found.regions.items()}
+        regions = {zone: region.without(keep_out) for zone, region in found.regions.items()}
         return replace(
             found,
             segmenter=self.name,
@@ -57,8 +55,3 @@ class GuardedParse:
     def close(self) -> None:
         """Give the network's memory back."""
         self._guard.close()
-
-
-def _without(region: Region, inside: np.ndarray) -> Region:
-    nothing = np.uint8(0)
-    return replace(region, mask=np.where(inside, region.mask, nothing), alpha=np.where(inside, region.alpha, nothing))

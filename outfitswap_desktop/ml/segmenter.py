@@ -222,7 +222,7 @@ def _regions(work: _Work, wanted: set[Zone]) -> dict[Zone, Region]:
             sure = work.sure.get(zone, min(work.sure.values(), default=0.0))
             regions[zone] = Region(zone, mask, joining.soft_edge(mask), round(min(0.99, max(0.05, sure)), 3))
         elif old is not None:
-            regions[zone] = _without(old, work.keep_out)
+            regions[zone] = old.without(work.keep_out)
     return {zone: region for zone, region in regions.items() if region.mask.any()}
 
 
@@ -247,17 +247,6 @@ def _all_clothes(work: _Work, made: dict[Zone, Mask]) -> Mask | None:
             np.maximum(union, region.mask, out=union)
     union[work.keep_out > 0] = 0
     return union
-
-
-def _without(region: Region, keep_out: Mask) -> Region:
-    if not np.any((region.mask > 0) & (keep_out > 0)):
-        return region
-    inside = keep_out == 0
-    return replace(
-        region,
-        mask=np.where(inside, region.mask, np.uint8(0)),
-        alpha=np.where(inside, region.alpha, np.uint8(0)),
-    )
 
 
 def _stayed(work: _Work, regions: dict[Zone, Region]) -> tuple[str, ...]:
