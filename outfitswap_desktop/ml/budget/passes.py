@@ -19,14 +19,13 @@ from outfitswap_desktop.ml.budget.architectures import (
     build,
     ip_adapter_shapes,
 )
+from outfitswap_desktop.ml.diffusion.tiles import tile
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
 Size = tuple[int, int]
-TILE: Final = 512
-"""Side in pixels of a tile where the VAE works in tiles (ml.diffusion.stock_parts.TILE)."""
 CLIP_TOKENS: Final = 77
 KLEIN_TOKENS: Final = 512
 """Flux2KleinInpaintPipeline.tokenizer_max_length."""
@@ -105,7 +104,7 @@ class Rehearsal:
         """The VAE; with `tiled`, one that works in tiles of TILE pixels."""
         vae: Any = self.module(self.parts.vae, variant="tiled" if tiled else "")
         if tiled:
-            tile(vae)
+            tile(vae, wanted=True)
         return vae
 
     def texts(self) -> list[Module]:
@@ -273,13 +272,3 @@ def klein_tokens(step: Step) -> int:
     """Picture tokens of klein's step: the latents, the encoded crop, and the garment picture."""
     own = step.size[0] * step.size[1] // 256
     return 2 * own + (REFERENCE_PIXELS // 256 if step.reference else 0)
-
-
-def tile(vae: Any) -> None:
-    """Let a VAE work in tiles of TILE pixels with the overlap of a quarter, whatever size its configuration names."""
-    vae.enable_tiling()
-    if hasattr(vae, "tile_latent_min_size"):
-        vae.tile_sample_min_size, vae.tile_latent_min_size = TILE, TILE // 8
-    else:
-        vae.tile_sample_min_height = vae.tile_sample_min_width = TILE
-        vae.tile_sample_stride_height = vae.tile_sample_stride_width = TILE * 3 // 4

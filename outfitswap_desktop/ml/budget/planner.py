@@ -69,7 +69,7 @@ class MemoryPlan:
     engines (klein, qwen) text encoder and transformer change places. `offload_unet`: with sd15 and sdxl the UNet is on the
     device for the steps alone, not while words are read or pictures encoded and decoded; with the stock engines its blocks
     are streamed. ControlNets and the image encoder stay where they are in any mode. `tiled_vae`: the VAE works in tiles of
-    ml.budget.passes.TILE pixels, whatever its configuration says. `streamed`: the transformer's
+    ml.diffusion.tiles.TILE pixels, whatever its configuration says. `streamed`: the transformer's
     blocks come one by one, with the stock engines alone. `batch`: images that one denoising pass may hold. Sizes in bytes;
     `free_bytes` is what the device had when it was planned.
     """

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from outfitswap_desktop.core.arrays import RGB, Mask
+from outfitswap_desktop.ml.diffusion.tiles import tile
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 CELL: Final = 8
 """Pixels across one latent cell."""
-TILE: Final = 512
-"""Side in pixels of a tile where the VAE works in tiles; the planner counts on it (ml.budget.passes.TILE)."""
 KEPT: Final = 16
 
 
@@ -89,10 +88,9 @@ class Pictures:
 
 
 def _tiling(vae: Any, tiled: bool) -> Any:
-    """The VAE, working in tiles of TILE pixels or not."""
+    """The VAE, working in tiles or not."""
     if tiled != vae.use_tiling:
-        (vae.enable_tiling if tiled else vae.disable_tiling)()
-        vae.tile_sample_min_size, vae.tile_latent_min_size = TILE, TILE // CELL
+        tile(vae, wanted=tiled)
     return vae
 
 

@@ -12,19 +12,18 @@ from outfitswap_desktop.core.arrays import RGB
 from outfitswap_desktop.ml.diffusion.conditions import Counters
 from outfitswap_desktop.ml.diffusion.stock_parts import (
     Latents,
+    OnePipeline,
     OnStep,
     Painting,
     Words,
     load,
     pictures,
-    plain,
     watcher,
-    with_garment,
     without_head,
 )
 
 if TYPE_CHECKING:
-    from torch.nn import Module
+    pass
 
 GARMENT_PROMPT: Final = (
     "Dress the person of image 1 in the garment of image 2.{words} Same person, same pose, same light, realistic fabric "
@@ -50,31 +49,15 @@ def pipeline_class(latents: Latents, device: str) -> Any:
     return type("KeptKlein", (Stock,), {"_execution_device": torch.device(device), "_encode_vae_image": encoded})
 
 
-class Klein:
+class Klein(OnePipeline):
     """FLUX.2-klein from `folder` (published diffusers layout); computes on `device` in `dtype`, torch's names."""
 
     def __init__(self, folder: Path, *, device: str, dtype: str, counters: Counters) -> None:
         self.latents = Latents(counters)
         self._counters = counters
-        self._pipe = load(pipeline_class(self.latents, device), folder, dtype=dtype)
+        super().__init__(load(pipeline_class(self.latents, device), folder, dtype=dtype), garment_prompt=GARMENT_PROMPT)
         del self._pipe.text_encoder.model.layers[LAYERS_READ + 1 :]
         without_head(self._pipe.text_encoder)
-
-    @property
-    def text(self) -> Module:
-        return self._module("text_encoder")
-
-    @property
-    def painter(self) -> Module:
-        return self._module("transformer")
-
-    @property
-    def vae(self) -> Module:
-        return self._module("vae")
-
-    def _module(self, name: str) -> Module:
-        found: Module = getattr(self._pipe, name)
-        return found
 
     def heeds_guidance(self) -> bool:
         """False for the weights that were distilled to few steps: they were taught one guidance."""
@@ -82,9 +65,6 @@ class Klein:
 
     def heeds_strength(self, painting: Painting) -> bool:
         return True
-
-    def sentence(self, words: str, *, template: str, garment: bool) -> str:
-        return with_garment(GARMENT_PROMPT, words) if garment else template.format(prompt=plain(words))
 
     def words_key(self, painting: Painting) -> Hashable:
         return painting.prompt, painting.negative if self._guided(painting) else None

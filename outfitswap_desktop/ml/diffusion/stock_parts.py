@@ -16,6 +16,7 @@ import numpy as np
 from outfitswap_desktop.core.arrays import RGB, Mask
 from outfitswap_desktop.errors import NotAvailable
 from outfitswap_desktop.ml.diffusion.conditions import Counters, Plan
+from outfitswap_desktop.ml.diffusion.tiles import tile
 from outfitswap_desktop.ml.load import weight_files
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 TOKEN: Final = 16
 """Pixels that one token of either transformer covers: a VAE of factor 8, latents in patches of 2x2."""
-TILE: Final = 512
-"""Pixels of a tile's side where the VAE works in tiles."""
 _MARKS: Final = re.compile(r"<\|.*?\|>")
 KEPT_WORDS: Final = 16
 KEPT_PICTURES: Final = 8
@@ -85,6 +84,34 @@ def with_garment(template: str, words: str) -> str:
 
 OnStep = Callable[[int, int], None]
 """Called after each denoising step with its number from 1 and how many there are; raises to end the painting."""
+
+
+class OnePipeline:
+    """What both engines say of the pipeline that holds their modules; `garment_prompt` has a place for {words}."""
+
+    def __init__(self, pipe: Any, *, garment_prompt: str) -> None:
+        self._pipe = pipe
+        self._garment_prompt = garment_prompt
+
+    @property
+    def text(self) -> Module:
+        return self._module("text_encoder")
+
+    @property
+    def painter(self) -> Module:
+        return self._module("transformer")
+
+    @property
+    def vae(self) -> Module:
+        return self._module("vae")
+
+    def _module(self, name: str) -> Module:
+        found: Module = getattr(self._pipe, name)
+        return found
+
+    def sentence(self, words: str, *, template: str, garment: bool) -> str:
+        """See StockEngine."""
+        return with_garment(self._garment_prompt, words) if garment else template.format(prompt=plain(words))
 
 
 class StockEngine(Protocol):
@@ -235,22 +262,6 @@ class Seats:
         elif not wanted and self._blocks is not None:
             self._blocks.stop()
             self._blocks = None
-
-
-def tile(vae: Any, *, wanted: bool) -> None:
-    """Let a VAE work in tiles of TILE pixels that overlap by a quarter, or whole.
-
-    AutoencoderKLFlux2's own tiles are as large as the pictures here: it would never use them.
-    """
-    if not wanted:
-        vae.disable_tiling()
-        return
-    vae.enable_tiling()
-    if hasattr(vae, "tile_latent_min_size"):
-        vae.tile_sample_min_size, vae.tile_latent_min_size = TILE, TILE // 8
-    else:
-        vae.tile_sample_min_height = vae.tile_sample_min_width = TILE
-        vae.tile_sample_stride_height = vae.tile_sample_stride_width = TILE * 3 // 4
 
 
 Hold = Callable[[Any, int, "Tensor"], "Tensor"]

@@ -22,6 +22,7 @@ from outfitswap_desktop.ml.diffusion.lora import lora_file
 from outfitswap_desktop.ml.diffusion.stock_parts import (
     TOKEN,
     Latents,
+    OnePipeline,
     OnStep,
     Painting,
     Words,
@@ -29,9 +30,7 @@ from outfitswap_desktop.ml.diffusion.stock_parts import (
     digest,
     load,
     pictures,
-    plain,
     watcher,
-    with_garment,
     without_head,
 )
 
@@ -72,7 +71,7 @@ def pipeline_classes(latents: Latents, device: str) -> tuple[Any, Any]:
     )
 
 
-class Qwen:
+class Qwen(OnePipeline):
     """Qwen-Image-Edit from `folder` (published diffusers layout) with the few-step weights of the folder `lightning`."""
 
     def __init__(
@@ -82,37 +81,18 @@ class Qwen:
         self._counters = counters
         self._device = device
         inpaint, plus = pipeline_classes(self.latents, device)
-        self._plus = load(plus, folder, dtype=dtype)
-        without_head(self._plus.text_encoder)
-        self._inpaint = inpaint(**self._plus.components)
+        super().__init__(load(plus, folder, dtype=dtype), garment_prompt=GARMENT_PROMPT)
+        without_head(self._pipe.text_encoder)
+        self._inpaint = inpaint(**self._pipe.components)
         self._inpaint.set_progress_bar_config(disable=True)
-        self._scheduler = self._plus.scheduler
+        self._scheduler = self._pipe.scheduler
         self._adapter = Adapter(self.painter, lightning, device=device, dtype=dtype) if lightning is not None else None
-
-    @property
-    def text(self) -> Module:
-        return self._module("text_encoder")
-
-    @property
-    def painter(self) -> Module:
-        return self._module("transformer")
-
-    @property
-    def vae(self) -> Module:
-        return self._module("vae")
-
-    def _module(self, name: str) -> Module:
-        found: Module = getattr(self._plus, name)
-        return found
 
     def heeds_guidance(self) -> bool:
         return True
 
     def heeds_strength(self, painting: Painting) -> bool:
         return painting.garment is None
-
-    def sentence(self, words: str, *, template: str, garment: bool) -> str:
-        return with_garment(GARMENT_PROMPT, words) if garment else template.format(prompt=plain(words))
 
     def words_key(self, painting: Painting) -> Hashable:
         negative = painting.negative if painting.guidance > 1.0 else None
@@ -131,7 +111,7 @@ class Qwen:
 
     def _encoded(self, prompt: str, seen: list[Any]) -> tuple[Any, Any]:
         self._counters.text_encodes += 1
-        prompt_embeds, mask = self._plus.encode_prompt(prompt, image=seen)
+        prompt_embeds, mask = self._pipe.encode_prompt(prompt, image=seen)
         return prompt_embeds, mask
 
     def paint(self, painting: Painting, words: Words, *, seeds: tuple[int, ...], on_step: OnStep) -> list[RGB]:
@@ -143,7 +123,7 @@ class Qwen:
     def _painted(self, painting: Painting, words: Words, seeds: tuple[int, ...], on_step: OnStep) -> list[RGB]:
         import torch
 
-        pipe = self._inpaint if painting.garment is None else self._plus
+        pipe = self._inpaint if painting.garment is None else self._pipe
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         own = self._masked(painting) if painting.garment is None else self._dressed(painting, words, generators)
         hold = own.pop("hold", None)
@@ -192,7 +172,7 @@ class Qwen:
         from PIL import Image
 
         assert painting.garment is not None
-        pipe, count = self._plus, len(generators)
+        pipe, count = self._pipe, len(generators)
         width, height = painting.size
         channels, shape = pipe.latent_channels, (len(generators), 1, pipe.latent_channels, height // 8, width // 8)
         dtype, device = words.prompt.dtype, torch.device(self._device)
