@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSlider, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSlider, QSpinBox, QWidget
+
+from outfitswap_desktop.ui.labelled_slider import stand_together
 
 CURVED_STEPS = 1000
 """Places of a slider with a curve."""
@@ -40,28 +42,13 @@ class SliderRow(QWidget):
         self._slider.setPageStep(max(1, (self._slider.maximum() - self._slider.minimum()) // 10))
         self._slider.setSingleStep(1 if curve == 1.0 else CURVED_STEPS // 100)
         self._slider.setValue(self._place(rest))
-        self._slider.setAccessibleName(name)
         self._number = QSpinBox(self)
         self._number.setRange(low, high)
         self._number.setSuffix(f" {unit}" if unit else "")
         self._number.setValue(rest)
-        self._number.setAccessibleName(name)
         self._number.setKeyboardTracking(False)
         self._number.setFixedWidth(92)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        label = QLabel(name, self)
-        label.setBuddy(self._slider)
-        for part in (self, self._slider, self._number):
-            part.setToolTip(tip)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        column.addWidget(label)
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        row.addWidget(self._slider, 1)
-        row.addWidget(self._number)
-        column.addLayout(row)
+        stand_together(self, name, self._slider, self._number, tip=tip)
         self._slider.valueChanged.connect(self._slid)
         self._slider.sliderReleased.connect(self._settle)
         self._number.valueChanged.connect(self._typed)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QSizePolicy, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QSlider, QWidget
 
+from outfitswap_desktop.ui.labelled_slider import stand_together
 from outfitswap_desktop.ui.outfit.form import TEXT_MARGINS
 
 OWN_PLACE = -1
@@ -41,23 +42,9 @@ class WishRow(QWidget):
         self.number.setKeyboardTracking(False)
         self.number.setFixedWidth(144)
         self.number.lineEdit().setTextMargins(*TEXT_MARGINS)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        label = QLabel(name, self)
-        label.setBuddy(self.slider)
-        for part in (self, self.slider, self.number):
-            part.setToolTip(tip)
         for each in (self.slider, self.number):
-            each.setAccessibleName(name)
             each.setAccessibleDescription(tip)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        column.addWidget(label)
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        row.addWidget(self.slider, 1)
-        row.addWidget(self.number)
-        column.addLayout(row)
+        stand_together(self, name, self.slider, self.number, tip=tip)
         self.show_value(None)
         self.slider.valueChanged.connect(self._slid)
         self.number.valueChanged.connect(self._typed)

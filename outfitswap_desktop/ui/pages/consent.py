@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from outfitswap_desktop.ui.pages.parts import IconLabel, button, label, panel, wrapped
+from outfitswap_desktop.ui.pages.parts import IconLabel, button, foot, label, panel, wrapped
 
 _PICTURE: Final = 132
 _KINDS: Final = ("self", "release", "synthetic", "licensed")
@@ -68,12 +68,8 @@ class ConsentDialog(QDialog):
             layout.addLayout(self._choices())
         layout.addWidget(wrapped(self.adult, self.tr("I know that the person in this photo is an adult")))
         layout.addStretch(1)
-        foot = QHBoxLayout()
         self._why = label("", "hint")
-        foot.addWidget(self._why, 1)
-        foot.addWidget(self.cancel)
-        foot.addWidget(self.go)
-        layout.addLayout(foot)
+        layout.addLayout(foot(self._why, self.cancel, self.go))
         self.adult.toggled.connect(self._check)
         self._check()
 

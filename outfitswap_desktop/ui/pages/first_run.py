@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 from outfitswap_desktop.ui.pages import agreed
 from outfitswap_desktop.ui.pages.asking import Desk
 from outfitswap_desktop.ui.pages.machine import MachinePanel
-from outfitswap_desktop.ui.pages.parts import IconLabel, bulleted, button, column, label, panel, scrolled, wrapped
+from outfitswap_desktop.ui.pages.parts import IconLabel, bulleted, button, column, foot, label, panel, scrolled, wrapped
 
 
 def summary_lines() -> list[str]:
@@ -48,17 +48,14 @@ class FirstRunPage(QWidget):
         inner.addWidget(self._statements())
         inner.addWidget(self.machine)
         inner.addStretch(1)
-        foot = QHBoxLayout()
-        foot.setContentsMargins(28, 10, 28, 16)
         self._why = label("", "hint")
-        foot.addWidget(self._why, 1)
-        foot.addWidget(self.leave)
-        foot.addWidget(self.proceed)
+        last = foot(self._why, self.leave, self.proceed)
+        last.setContentsMargins(28, 10, 28, 16)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(scrolled(column(inner)), 1)
-        layout.addWidget(column(foot))
+        layout.addWidget(column(last))
         self._stated()
 
     def _greeting(self) -> QHBoxLayout:

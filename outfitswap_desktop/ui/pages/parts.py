@@ -76,6 +76,15 @@ def wrapped(box: QAbstractButton, text: str) -> QWidget:
     return whole
 
 
+def foot(why: QLabel, *buttons: QPushButton) -> QHBoxLayout:
+    """The last row of a dialog: why it cannot go on yet, and its buttons at the right."""
+    row = QHBoxLayout()
+    row.addWidget(why, 1)
+    for one in buttons:
+        row.addWidget(one)
+    return row
+
+
 class PageDialog(QDialog):
     """A page in a dialog of its own, with a button that closes it, as Esc does."""
 

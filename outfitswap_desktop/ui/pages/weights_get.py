@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
-from outfitswap_desktop.ui.pages.parts import IconLabel, button, label, panel, wrapped
+from outfitswap_desktop.ui.pages.parts import IconLabel, button, foot, label, panel, wrapped
 from outfitswap_desktop.ui.pages.weights_words import size_of, terms_of
 
 if TYPE_CHECKING:
@@ -42,12 +42,8 @@ class GetDialog(QDialog):
         if self._asks:
             layout.addWidget(wrapped(self.agree, self.tr("I have read this licence and accept it")))
         layout.addStretch(1)
-        foot = QHBoxLayout()
         self._why = label("", "hint")
-        foot.addWidget(self._why, 1)
-        foot.addWidget(self.cancel)
-        foot.addWidget(self.go)
-        layout.addLayout(foot)
+        layout.addLayout(foot(self._why, self.cancel, self.go))
         self.agree.toggled.connect(self._check)
         self._check()
 
