@@ -116,6 +116,36 @@ class Steps:
     clicks: ClickRefiner | None = None
 
 
+class CreditHold(Protocol):
+    """Credits that are set aside for one job, until it is settled once."""
+
+    id: str
+    """Kept with the history entry, so that a crash between result and settling is repaired at the next start."""
+
+    def commit(self, *, output_sha256: str) -> None:
+        """Spend them: the result is released and recorded. Needs no network; what cannot be told now is told later."""
+        ...
+
+    def void(self, reason: str) -> None:
+        """Give them back: the job failed, was refused or cancelled. Never raises for want of network."""
+        ...
+
+
+class CreditGate(Protocol):
+    """The one gate between a job and the engines that cost credits."""
+
+    def reserve(self, *, engine: str, job: str) -> CreditHold | None:
+        """Set aside the price of one image by `engine` for `job`; None where nothing is charged.
+
+        Raises NotAvailable when there are not enough, nobody is signed in, or neither server nor lease can be asked.
+        """
+        ...
+
+    def settle(self, made: Callable[[str], str | None]) -> None:
+        """Settle what a program that died has left: `made` gives the SHA-256 of the recorded result of a hold's id, or None."""
+        ...
+
+
 class Engines(Protocol):
     """Chooses the parts for a request; keeps what it has loaded."""
 

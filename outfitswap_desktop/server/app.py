@@ -1,0 +1,26 @@
+"""Builds the web application from its services: the API, the account site, and what surrounds both."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from outfitswap_desktop import __version__
+from outfitswap_desktop.server import problems
+from outfitswap_desktop.server.services import Services
+
+
+def make_app(services: Services) -> FastAPI:
+    """The application; it closes `services` when it ends."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        services.close()
+
+    app = FastAPI(title="OutfitSwap activation server", version=__version__, lifespan=lifespan)
+    app.state.services = services
+    problems.install(app)
+    return app

