@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from outfitswap_desktop.server.config import Settings
 from outfitswap_desktop.server.database import Database
+from outfitswap_desktop.server.keys.signing import SigningKeys
 
 Clock = Callable[[], int]
 """Milliseconds since 1970 UTC."""
@@ -27,6 +28,7 @@ class Services:
 
     settings: Settings
     database: Database
+    keys: SigningKeys
     clock: Clock = now_ms
 
     def close(self) -> None:
@@ -36,7 +38,9 @@ class Services:
 
 def open_services(settings: Settings, *, clock: Clock = now_ms) -> Services:
     """Open everything that `settings` name. The database's tables are brought up to date elsewhere, before."""
-    return Services(settings=settings, database=Database(settings.url), clock=clock)
+    return Services(
+        settings=settings, database=Database(settings.url), keys=SigningKeys(settings.keys, clock=clock), clock=clock
+    )
 
 
 def services(request: Request) -> Services:

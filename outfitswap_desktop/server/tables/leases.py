@@ -1,4 +1,4 @@
-"""Tables of offline leases, their receipts, and the public halves of the keys that sign them."""
+"""Tables of offline leases: what was promised, every receipt that came back, and the holds among them that are open."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    LargeBinary,
     String,
     Table,
     Text,
@@ -34,9 +33,13 @@ leases = Table(
     Column("kid", String(40), nullable=False),
     Column("state", String(7), nullable=False),
     Column("closed_at", MILLIS),
+    Column("closed_by", String(80), nullable=False, default=""),
+    Column("forked_at", MILLIS),
+    Column("late_at", MILLIS),
     Column("blob", Text, nullable=False),
     CheckConstraint("state in ('open', 'closed', 'expired', 'frozen')", name="state"),
     CheckConstraint("spent >= 0 and spent <= credits", name="spent"),
+    Index("ix_leases_state_grace_until", "state", "grace_until"),
     Index(
         "ix_leases_one_open",
         "device_id",
@@ -61,22 +64,12 @@ lease_receipts = Table(
     Column("charged", Boolean, nullable=False),
     CheckConstraint("kind in ('hold', 'commit', 'void')", name="kind"),
 )
-signing_keys = Table(
-    "signing_keys",
+lease_holds = Table(
+    "lease_holds",
     metadata,
-    Column("kid", String(40), primary_key=True),
-    Column("public_key", LargeBinary(32), nullable=False),
-    Column("purpose", String(8), nullable=False),
-    Column("state", String(8), nullable=False),
-    Column("created_at", MILLIS, nullable=False),
-    Column("not_after", MILLIS),
-    CheckConstraint("purpose in ('lease', 'token')", name="purpose"),
-    CheckConstraint("state in ('next', 'active', 'retired', 'revoked')", name="state"),
-)
-key_lists = Table(
-    "key_lists",
-    metadata,
-    Column("version", Integer, primary_key=True),
-    Column("blob", Text, nullable=False),
-    Column("published_at", MILLIS, nullable=False),
+    Column("lease_id", ULID, ForeignKey("leases.id"), primary_key=True),
+    Column("job_id", String(80), primary_key=True),
+    Column("credits", CREDITS, nullable=False),
+    Column("received_at", MILLIS, nullable=False),
+    CheckConstraint("credits > 0", name="credits"),
 )
