@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from outfitswap_desktop.server.accounts.opened import Accounts, open_accounts
 from outfitswap_desktop.server.config import Settings
 from outfitswap_desktop.server.database import Database
 from outfitswap_desktop.server.keys.signing import SigningKeys
@@ -29,6 +30,7 @@ class Services:
     settings: Settings
     database: Database
     keys: SigningKeys
+    accounts: Accounts
     clock: Clock = now_ms
 
     def close(self) -> None:
@@ -39,7 +41,11 @@ class Services:
 def open_services(settings: Settings, *, clock: Clock = now_ms) -> Services:
     """Open everything that `settings` name. The database's tables are brought up to date elsewhere, before."""
     return Services(
-        settings=settings, database=Database(settings.url), keys=SigningKeys(settings.keys, clock=clock), clock=clock
+        settings=settings,
+        database=Database(settings.url),
+        keys=SigningKeys(settings.keys, clock=clock),
+        accounts=open_accounts(settings),
+        clock=clock,
     )
 
 

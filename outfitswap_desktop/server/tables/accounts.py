@@ -23,6 +23,7 @@ accounts = Table(
     Column("state", String(8), nullable=False, default="active"),
     Column("created_at", MILLIS, nullable=False),
     Column("closes_at", MILLIS),
+    Column("erased_at", MILLIS),
     Column("debt_credits", CREDITS, nullable=False, default=0),
     CheckConstraint("state in ('active', 'frozen', 'closed')", name="state"),
     CheckConstraint("debt_credits >= 0", name="debt"),
@@ -44,13 +45,24 @@ oauth_identities = Table(
     Column("subject", String(255), primary_key=True),
     account_column(index=True),
 )
+oauth_states = Table(
+    "oauth_states",
+    metadata,
+    Column("state_hash", String(64), primary_key=True),
+    Column("provider", String(40), nullable=False),
+    Column("browser_hash", String(64), nullable=False),
+    Column("nonce", String(64), nullable=False),
+    Column("verifier", String(128), nullable=False),
+    Column("onward", String(500), nullable=False),
+    Column("expires_at", MILLIS, nullable=False, index=True),
+)
 email_tokens = Table(
     "email_tokens",
     metadata,
     Column("token_hash", String(64), primary_key=True),
-    account_column(index=True),
+    account_column(nullable=True, index=True),
     Column("purpose", String(10), nullable=False),
-    Column("expires_at", MILLIS, nullable=False),
+    Column("expires_at", MILLIS, nullable=False, index=True),
     Column("used_at", MILLIS),
 )
 devices = Table(
@@ -92,6 +104,13 @@ sessions = Table(
     Column("ip_truncated", String(45), nullable=False, default=""),
     Column("agent", String(200), nullable=False, default=""),
 )
+spent_refresh_tokens = Table(
+    "spent_refresh_tokens",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("session_id", ULID, ForeignKey("sessions.id"), nullable=False, index=True),
+    Column("expires_at", MILLIS, nullable=False, index=True),
+)
 device_codes = Table(
     "device_codes",
     metadata,
@@ -99,10 +118,11 @@ device_codes = Table(
     Column("user_code", String(8), nullable=False, unique=True),
     Column("account_id", ULID, ForeignKey("accounts.id")),
     Column("state", String(9), nullable=False, default="pending"),
-    Column("expires_at", MILLIS, nullable=False),
+    Column("expires_at", MILLIS, nullable=False, index=True),
     Column("interval_s", Integer, nullable=False),
     Column("last_poll", MILLIS),
     Column("client", String(80), nullable=False, default=""),
+    CheckConstraint("state in ('pending', 'approved', 'denied', 'used')", name="state"),
 )
 authorization_codes = Table(
     "authorization_codes",
@@ -111,8 +131,9 @@ authorization_codes = Table(
     account_column(),
     Column("challenge", String(64), nullable=False),
     Column("redirect_uri", String(200), nullable=False),
-    Column("expires_at", MILLIS, nullable=False),
+    Column("expires_at", MILLIS, nullable=False, index=True),
     Column("used_at", MILLIS),
+    Column("session_id", ULID, ForeignKey("sessions.id")),
 )
 licences = Table(
     "licences",

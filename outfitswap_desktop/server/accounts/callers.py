@@ -1,0 +1,66 @@
+"""Who asks: the dependency of every route for which one must be signed in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from outfitswap_desktop.server.accounts import sessions
+from outfitswap_desktop.server.accounts.seen import Caller
+from outfitswap_desktop.server.problems import Refusal
+from outfitswap_desktop.server.services import ServicesDep
+
+__all__ = ["Caller", "CallerDep", "MaybeCallerDep", "caller", "maybe_caller"]
+
+_LOOKING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_STILL_ALLOWED: Final = frozenset({("POST", "/v1/auth/logout"), ("DELETE", "/v1/me")})
+"""What a frozen account may do beside looking."""
+_bearer = HTTPBearer(
+    auto_error=False, bearerFormat="JWT", description="The access token of POST /v1/auth/login and its like."
+)
+
+
+def caller(
+    request: Request,
+    services: ServicesDep,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Caller:
+    """Who asks, by the bearer token. Raises Refusal 401 "not_signed_in", 403 "account_frozen"."""
+    found = (
+        sessions.authenticate(services, bearer.credentials, now=services.clock())
+        if bearer is not None and bearer.scheme.lower() == "bearer"
+        else None
+    )
+    if found is None:
+        raise Refusal(
+            401,
+            "not_signed_in",
+            title="Not signed in",
+            detail="Please sign in.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    who, frozen = found
+    changes = request.method not in _LOOKING and (request.method, request.url.path) not in _STILL_ALLOWED
+    if frozen and changes:
+        raise Refusal(
+            403,
+            "account_frozen",
+            title="This account is frozen",
+            detail="You can still see and export everything; please write to us to have it opened again.",
+        )
+    return who
+
+
+def maybe_caller(
+    request: Request,
+    services: ServicesDep,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Caller | None:
+    """Who asks, or None without a token; a bad token is refused."""
+    return None if bearer is None else caller(request, services, bearer)
+
+
+CallerDep = Annotated[Caller, Depends(caller)]
+MaybeCallerDep = Annotated[Caller | None, Depends(maybe_caller)]
