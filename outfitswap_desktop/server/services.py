@@ -13,6 +13,7 @@ from outfitswap_desktop.server.accounts.opened import Accounts, open_accounts
 from outfitswap_desktop.server.config import Settings
 from outfitswap_desktop.server.database import Database
 from outfitswap_desktop.server.keys.signing import SigningKeys
+from outfitswap_desktop.server.operations.metrics import Metrics
 
 Clock = Callable[[], int]
 """Milliseconds since 1970 UTC."""
@@ -31,6 +32,7 @@ class Services:
     database: Database
     keys: SigningKeys
     accounts: Accounts
+    metrics: Metrics
     clock: Clock = now_ms
 
     def close(self) -> None:
@@ -45,6 +47,7 @@ def open_services(settings: Settings, *, clock: Clock = now_ms) -> Services:
         database=Database(settings.url),
         keys=SigningKeys(settings.keys, clock=clock),
         accounts=open_accounts(settings),
+        metrics=Metrics(),
         clock=clock,
     )
 
