@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -40,6 +40,13 @@ class Settings(BaseSettings):
     stripe_api_base: str = ""
     """Another address than Stripe's own (tests)."""
     stripe_automatic_tax: bool = True
+    stripe_tax_behavior: Literal["exclusive", "inclusive"] = "exclusive"
+    """Whether tax comes on top of a pack's price or is in it."""
+    stripe_withdrawal_text: Annotated[str, Field(min_length=1, max_length=1200)] = (
+        "Credits are added to your account at once. By paying you ask for that before the withdrawal period ends, and you "
+        "know that your right of withdrawal then ends for credits that you have used; unused ones can be paid back."
+    )
+    """Shown beside the button that pays."""
 
     licence_pepper: SecretStr = SecretStr("")
     """Secret of the licence keys' hashes; "" makes one below `home`."""

@@ -14,6 +14,7 @@ from outfitswap_desktop.server.config import Settings
 from outfitswap_desktop.server.database import Database
 from outfitswap_desktop.server.keys.signing import SigningKeys
 from outfitswap_desktop.server.operations.metrics import Metrics
+from outfitswap_desktop.server.payments.gateway import Gateway
 
 Clock = Callable[[], int]
 """Milliseconds since 1970 UTC."""
@@ -34,6 +35,8 @@ class Services:
     accounts: Accounts
     metrics: Metrics
     clock: Clock = now_ms
+    stripe: Gateway | None = None
+    """None where nothing is sold."""
 
     def close(self) -> None:
         """Give back what was opened."""
@@ -49,6 +52,7 @@ def open_services(settings: Settings, *, clock: Clock = now_ms) -> Services:
         accounts=open_accounts(settings),
         metrics=Metrics(),
         clock=clock,
+        stripe=Gateway(settings) if settings.stripe_secret_key.get_secret_value() else None,
     )
 
 
