@@ -53,6 +53,11 @@ def project_file() -> Path:
     return data_dir() / "project.db"
 
 
+def licence_file() -> Path:
+    """The SQLite file of the credits: leases, their receipts, and what is not yet told to the server."""
+    return data_dir() / "licence.db"
+
+
 def sample_photo() -> Path | None:
     """NASA's portrait of an astronaut (512 x 512, public domain) inside the scikit-image package; None when it is missing.
 

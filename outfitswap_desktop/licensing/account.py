@@ -23,11 +23,12 @@ read_only: signed in, and neither server nor lease can pay for a job; results ca
 class Status:
     """What the window shows of the credits. Credits are whole numbers, times milliseconds since 1970 UTC.
 
-    `server` is the address ("" in state none), `account` a name to show (e-mail, else the account's id), `device` this machine's
-    label. `available`, `held` and `leased` are what the server said at `as_of`; `available` is None while it was never asked.
-    `lease_left` and `lease_until` are this machine's own lease as its journal has it. `low`: not enough for ten images of
-    the dearest engine. `notice` is one sentence for the user, "" when there is nothing to say; `reason` its stable word ("",
-    "signed_out", "offline", "no_credits", "clock_moved_back", "device_suspect", "lease_ended", "plain_file", ...).
+    `server` is the address ("" in state none), `account` a name to show (e-mail, else the account's id), `device` this
+    machine's label. `available`, `held` and `leased` are what the server said at `as_of`; `available` is None while it was
+    never asked. `lease_left` and `lease_until` are this machine's own lease as its journal has it. `low`: not enough for ten
+    images of the dearest engine. `notice` is one sentence for the user, "" when there is nothing to say; `reason` its stable
+    word ("", "signed_out", "offline", "no_credits", "clock_moved_back", "device_suspect", "lease_ended", "lease_closing",
+    "journal_damaged", "low", "plain_file").
     """
 
     state: State
@@ -49,8 +50,9 @@ class Status:
 class Licensing:
     """The credits of this program; one per process, thread-safe. All but `status` and `gate` may ask the server and block.
 
-    Raises NotAvailable with the reasons "no_server", "signed_out", "no_credits", "offline", "clock_moved_back", "device_suspect",
-    "sign_in_cancelled", "sign_in_timed_out", "refused" and the codes of the server; UsageProblem for a file or key that is none.
+    Raises NotAvailable with the reasons "no_server", "signed_out", "no_credits", "offline", "clock_moved_back",
+    "device_suspect", "sign_in_cancelled", "sign_in_timed_out", "sign_in_refused" and the codes of the server; UsageProblem for
+    a file or key that is none.
     """
 
     def status(self) -> Status:

@@ -21,9 +21,12 @@ _SUSPECT: Final = ".suspect"
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def open_database(path: Path, schema: Schema, *, page_size: int) -> tuple[Database, Path | None]:
+def open_database(
+    path: Path, schema: Schema, *, page_size: int, any_thread: bool = False
+) -> tuple[Database, Path | None]:
     """Open `path` and bring its schema up to date; a damaged file is moved aside and a new one started.
 
+    `any_thread`: the connection may be used from several threads; who does so takes turns.
     Returns the database and, when a damaged file was moved, where to. Raises NotAvailable ("history_newer", "history_busy",
     "history_unreadable", "disk_full").
     """
@@ -37,12 +40,12 @@ def open_database(path: Path, schema: Schema, *, page_size: int) -> tuple[Databa
     before = _identity(path)
     with explained(path):
         try:
-            return _opened(path, schema, page_size), moved
+            return _opened(path, schema, page_size, any_thread=any_thread), moved
         except (sqlite3.DatabaseError, UnicodeDecodeError) as problem:
             if not is_damage(problem):
                 raise
         moved = _move_aside(path, before)
-        return _opened(path, schema, page_size), moved
+        return _opened(path, schema, page_size, any_thread=any_thread), moved
 
 
 class _IncompleteError(sqlite3.DatabaseError):
@@ -99,10 +102,10 @@ def _unreadable(path: Path) -> KnownError:
     )
 
 
-def _opened(path: Path, schema: Schema, page_size: int) -> Database:
+def _opened(path: Path, schema: Schema, page_size: int, *, any_thread: bool) -> Database:
     from sqlite_utils import Database
 
-    connection = sqlite3.connect(path, timeout=BUSY_MILLISECONDS / 1000)
+    connection = sqlite3.connect(path, timeout=BUSY_MILLISECONDS / 1000, check_same_thread=not any_thread)
     try:
         connection.execute(f"PRAGMA page_size = {page_size}")
         _switch_to_wal(connection)

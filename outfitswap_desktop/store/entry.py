@@ -50,7 +50,7 @@ class FileActions(Protocol):
 class Record:
     """What a runner records of one finished job. `receipt` is the JSON document; `photo` None when it came as bytes.
 
-    `job` is the queue's id of it, None for a job that came from no queue.
+    `job` is the queue's id of it, None for a job that came from no queue; `hold` the id of the credits set aside for it.
     """
 
     photo: Path | None
@@ -64,6 +64,7 @@ class Record:
     batch: str | None = None
     outfit: str | None = None
     job: str | None = None
+    hold: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@
     history.get(id) -> Entry | None;  history.count(where=Filter()) -> int;  history.thumbnail(id) -> bytes | None
     history.latest_for(output) -> Entry | None              # the entry whose output is that file now
     history.by_job(job) -> Entry | None                     # the entry that a job of the queue has made
+    history.made_with(hold) -> str | None                   # SHA-256 of the result that those credits were set aside for
     history.star(ids, on); set_tags(id, names); tag(ids, add=, remove=); all_tags() -> ((name, count), ...)
     history.trash(ids); restore(ids)                        # the trash hides entries, and touches no file
 
@@ -29,7 +30,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
-from outfitswap_desktop.errors import UsageProblem
+from outfitswap_desktop.errors import NotAvailable, UsageProblem
 from outfitswap_desktop.store import erasing, journal, tags
 from outfitswap_desktop.store.database import explained, immediate, move_aside, open_database
 from outfitswap_desktop.store.entry import (
@@ -57,6 +58,7 @@ _WRITTEN: Final = (
     "mask, mask_sha256, receipt_file, receipt_sha256, seed, receipt, batch, outfit, job, parent, root"
 )
 _READ: Final = f"{_WRITTEN}, starred, trashed, tag_words"
+_INSERTED: Final = f"{_WRITTEN}, hold"
 
 
 class History:
@@ -204,9 +206,10 @@ class History:
             record.job,
             _made_before(connection, record.photo_sha256, entry_id),
             _root_of(record),
+            record.hold,
         )
         marks = ", ".join("?" * len(values))
-        connection.execute(f"INSERT INTO entries ({_WRITTEN}) VALUES ({marks})", values)
+        connection.execute(f"INSERT INTO entries ({_INSERTED}) VALUES ({marks})", values)
 
     def erase(self, ids: Sequence[int] | None, *, for_good: bool = True) -> tuple[int, int]:
         """Take entries (None: all) out, with thumbnails, tags and search index; returns how many rows of each there were.
@@ -325,6 +328,19 @@ class History:
     def by_job(self, job: str) -> Entry | None:
         """The entry that a job of the queue has made (the newest, in the trash or not), or None."""
         return self._one("job = ? AND state <> 'publishing'", job)
+
+    def made_with(self, hold: str) -> str | None:
+        """The SHA-256 of the result that the credits `hold` were set aside for, in the trash or not; None when there is none.
+
+        Raises NotAvailable ("still_publishing") while its files are being put in place: ask again later.
+        """
+        with explained(self.path):
+            row = self._db.conn.execute(
+                "SELECT output_sha256, state FROM entries WHERE hold = ? ORDER BY id DESC LIMIT 1", (hold,)
+            ).fetchone()
+        if row is not None and row[1] == "publishing":
+            raise NotAvailable("The result is being put in its place just now.", reason="still_publishing")
+        return None if row is None else str(row[0])
 
     def children(self, entry_id: int) -> tuple[Entry, ...]:
         """The entries that were made from the result of this one, newest first."""

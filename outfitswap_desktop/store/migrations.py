@@ -173,6 +173,11 @@ _HISTORY_2 = (
 # reading twice as many segments costs a search nothing that shows (docs/benchmarks.md).
 _HISTORY_3 = ("INSERT INTO entries_text (entries_text, rank) VALUES ('automerge', 8)",)
 
+_HISTORY_4 = (
+    "ALTER TABLE entries ADD COLUMN hold TEXT",
+    "CREATE INDEX entries_hold ON entries (hold) WHERE hold IS NOT NULL",
+)
+
 _THUMBNAILS_1 = ("CREATE TABLE thumbnails (id INTEGER PRIMARY KEY, webp BLOB NOT NULL)",)
 
 
@@ -204,6 +209,7 @@ HISTORY: Final = Schema(
         ("1_entries_and_journal", _HISTORY_1),
         ("2_stars_tags_trash_lineage", _HISTORY_2),
         ("3_fewer_merges", _HISTORY_3),
+        ("4_credits", _HISTORY_4),
     ),
     (
         *(
