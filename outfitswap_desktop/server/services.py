@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from outfitswap_desktop.server.accounts.counting import Limiter
 from outfitswap_desktop.server.accounts.opened import Accounts, open_accounts
 from outfitswap_desktop.server.config import Settings
 from outfitswap_desktop.server.database import Database
@@ -33,6 +34,7 @@ class Services:
     database: Database
     keys: SigningKeys
     accounts: Accounts
+    limiter: Limiter
     metrics: Metrics
     clock: Clock = now_ms
     stripe: Gateway | None = None
@@ -50,6 +52,7 @@ def open_services(settings: Settings, *, clock: Clock = now_ms) -> Services:
         database=Database(settings.url),
         keys=SigningKeys(settings.keys, clock=clock),
         accounts=open_accounts(settings),
+        limiter=Limiter(settings.redis_url.get_secret_value(), on=settings.rate_limits),
         metrics=Metrics(),
         clock=clock,
         stripe=Gateway(settings) if settings.stripe_secret_key.get_secret_value() else None,

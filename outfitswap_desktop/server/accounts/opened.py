@@ -9,8 +9,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from argon2 import PasswordHasher
-
+from outfitswap_desktop.server.accounts.passwords import Passwords
 from outfitswap_desktop.server.accounts.seen import SeenSessions
 from outfitswap_desktop.server.config import Settings
 
@@ -22,9 +21,7 @@ class Accounts:
     """Opened once by `open_services`."""
 
     pepper: bytes
-    passwords: PasswordHasher
-    decoy: str
-    """A hash of nobody's password, with the same cost: an unknown address takes as long as a known one."""
+    passwords: Passwords
     seen: SeenSessions
 
     def derive(self, purpose: str, text: str) -> bytes:
@@ -33,11 +30,8 @@ class Accounts:
 
 
 def open_accounts(settings: Settings) -> Accounts:
-    """Argon2id with the library's defaults (RFC 9106's low-memory choice: 64 MiB, 3 passes, 4 lanes)."""
-    passwords = PasswordHasher()
-    return Accounts(
-        pepper=_pepper(settings), passwords=passwords, decoy=passwords.hash(secrets.token_hex()), seen=SeenSessions()
-    )
+    """Everything that needs no database; makes the pepper when none is set and none was made."""
+    return Accounts(pepper=_pepper(settings), passwords=Passwords(), seen=SeenSessions())
 
 
 def digest(secret: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from argon2 import PasswordHasher
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from outfitswap_desktop.licensing.wire.ids import new_id
+from outfitswap_desktop.server.accounts.passwords import Passwords
 from outfitswap_desktop.server.problems import Refusal
 from outfitswap_desktop.server.tables.accounts import account_pii, accounts
 
@@ -70,7 +70,7 @@ def create(
     if address is not None and find_by_email(tx, address) is not None:
         raise _taken()
     if password is not None and password_hash is None:
-        password_hash = PasswordHasher().hash(password)
+        password_hash = Passwords().hash(password)
     account_id = new_id()
     tx.execute(insert(accounts).values(id=account_id, state="active", created_at=now, debt_credits=0))
     insert_new = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert

@@ -59,34 +59,18 @@ def open_session(
     While an account is closing, only the site may be entered, to undo it. Raises Refusal 403 "account_closing", 401
     "account_closed".
     """
-    row = tx.execute(select(accounts.c.state, accounts.c.closes_at).where(accounts.c.id == account_id)).first()
-    if row is None or (row.state == "closed" and (row.closes_at is None or row.closes_at <= now)):
-        raise Refusal(401, "account_closed", title="This account is closed", detail="Make a new account to go on.")
-    if row.state == "closed" and kind == "program":
-        raise Refusal(
-            403,
-            "account_closing",
-            title="This account is being deleted",
-            detail=f"Sign in at {services.settings.public_url} to keep it, then try again.",
-        )
-    session_id, refresh_token = new_id(), _opaque(secrets.token_bytes(32))
-    tx.execute(
-        insert(sessions).values(
-            id=session_id,
-            account_id=account_id,
-            device_id=device_id,
-            kind=kind,
-            refresh_hash=digest(refresh_token),
-            created_at=now,
-            last_used=now,
-            expires_at=now + (LIFETIME_MS if kind == "program" else SITE_LIFETIME_MS),
-            ip_truncated=truncated(ip),
-            agent=agent[:200],
-        )
+    session_id, refresh_token = _begin(
+        tx, services, account_id, device_id=device_id, kind=kind, agent=agent, ip=ip, now=now
     )
     return _tokens(
         services, account_id=account_id, session_id=session_id, device_id=device_id, refresh=refresh_token, now=now
     )
+
+
+def open_for_site(tx: Connection, services: Services, account_id: str, *, agent: str, ip: str, now: int) -> str:
+    """`open_session` for a browser, which carries nothing but the session's id (signed); returns that."""
+    session_id, _ = _begin(tx, services, account_id, device_id=None, kind="site", agent=agent, ip=ip, now=now)
+    return session_id
 
 
 def refresh(
@@ -254,6 +238,45 @@ def truncated(ip: str) -> str:
     if address.version == 6 and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False).network_address)
+
+
+def _begin(
+    tx: Connection,
+    services: Services,
+    account_id: str,
+    *,
+    device_id: str | None,
+    kind: Kind,
+    agent: str,
+    ip: str,
+    now: int,
+) -> tuple[str, str]:
+    row = tx.execute(select(accounts.c.state, accounts.c.closes_at).where(accounts.c.id == account_id)).first()
+    if row is None or (row.state == "closed" and (row.closes_at is None or row.closes_at <= now)):
+        raise Refusal(401, "account_closed", title="This account is closed", detail="Make a new account to go on.")
+    if row.state == "closed" and kind == "program":
+        raise Refusal(
+            403,
+            "account_closing",
+            title="This account is being deleted",
+            detail=f"Sign in at {services.settings.public_url} to keep it, then try again.",
+        )
+    session_id, refresh_token = new_id(), _opaque(secrets.token_bytes(32))
+    tx.execute(
+        insert(sessions).values(
+            id=session_id,
+            account_id=account_id,
+            device_id=device_id,
+            kind=kind,
+            refresh_hash=digest(refresh_token),
+            created_at=now,
+            last_used=now,
+            expires_at=now + (LIFETIME_MS if kind == "program" else SITE_LIFETIME_MS),
+            ip_truncated=truncated(ip),
+            agent=agent[:200],
+        )
+    )
+    return session_id, refresh_token
 
 
 def _spent(
