@@ -56,6 +56,7 @@ FURTHER_KEYS: Final[Mapping[str, str]] = {
     "result.alone": "Ctrl+Alt+3",
     "result.history": "Ctrl+H",
     "result.remake": "Ctrl+M",
+    "view.credits": "Ctrl+Shift+B",
     "view.mode.overlay": "Alt+1",
     "view.mode.onion": "Alt+2",
     "view.mode.outline": "Alt+3",

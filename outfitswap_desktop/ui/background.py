@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, Signal
 
+from outfitswap_desktop.errors import Cancelled, KnownError
+
 Answer = TypeVar("Answer")
 
 
@@ -77,3 +79,15 @@ class Background(QObject):
         wanted = self._wanted.pop(number, None)
         if wanted is not None and self._open and not future.cancelled():
             wanted.then(future.result())
+
+
+def told(work: Callable[[], Answer]) -> Callable[[], Answer | KnownError | Cancelled]:
+    """The work with the world's faults and a cancel as its answer, so that they come back to who asked."""
+
+    def run() -> Answer | KnownError | Cancelled:
+        try:
+            return work()
+        except (KnownError, Cancelled) as problem:
+            return problem
+
+    return run

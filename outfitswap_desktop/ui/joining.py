@@ -16,15 +16,24 @@ from outfitswap_desktop.ui.window import MainWindow
 
 if TYPE_CHECKING:
     from outfitswap_desktop.engine.client import EngineClient
+    from outfitswap_desktop.licensing.account import Licensing
 
 
-def make_window(application: QApplication, *, clients: Callable[[str], EngineClient] | None = None) -> MainWindow:
-    """Build the window, not yet shown; `clients` as in MainWindow. Raises NotAvailable when the home cannot be written."""
+def make_window(
+    application: QApplication,
+    *,
+    clients: Callable[[str], EngineClient] | None = None,
+    licensing: Callable[[], Licensing] | None = None,
+) -> MainWindow:
+    """Build the window, not yet shown; `clients`, `licensing` as in MainWindow.
+
+    Raises NotAvailable when the home cannot be written.
+    """
     settings = SettingsStore(paths.data_dir() / "settings.db")
     language = install(application, settings.values.language)
     appearance = Appearance(application, cast(Choice, settings.values.theme))
     application.setWindowIcon(icon("app"))
-    window = MainWindow(settings, appearance, language, clients=clients)
+    window = MainWindow(settings, appearance, language, clients=clients, licensing=licensing)
     if settings.note:
         window.say(settings.note, stays=True)
     return window

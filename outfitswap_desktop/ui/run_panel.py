@@ -9,6 +9,7 @@ from PySide6.QtCore import QCoreApplication, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from outfitswap_desktop.core.job import Progress
+from outfitswap_desktop.ui.theme import set_role
 
 _SCALE: Final = 1000
 _SURE_AFTER: Final = 0.08
@@ -80,6 +81,9 @@ class RunPanel(QWidget):
         self._says = QLabel(self)
         self._says.setWordWrap(True)
         self._says.setProperty("role", "hint")
+        self._price = QLabel(self)
+        self._price.setWordWrap(True)
+        self._price.hide()
         row = QHBoxLayout()
         row.addWidget(self.run, 1)
         row.addWidget(self.cancel)
@@ -88,6 +92,7 @@ class RunPanel(QWidget):
         for part in (self._says, self._bar):
             column.addWidget(part)
         column.addLayout(row)
+        column.addWidget(self._price)
         self.job_over()
         self.block(self.tr("Open a photo first."))
 
@@ -99,6 +104,13 @@ class RunPanel(QWidget):
         if self.cancel.isHidden():
             self._says.setText(reason)
             self._says.setVisible(bool(reason))
+
+    def show_price(self, text: str, *, short: bool = False) -> None:
+        """Say below the button what a run costs; "" for nothing, `short` when it cannot be paid as things stand."""
+        self._price.setText(text)
+        self._price.setVisible(bool(text))
+        set_role(self._price, "warning" if short else "hint")
+        self.run.setAccessibleDescription(text)
 
     def job_started(self) -> None:
         """A job runs: more can be asked for, they wait in the queue."""

@@ -11,7 +11,9 @@ from PySide6.QtGui import QColor, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
 
 Choice = Literal["system", "dark", "light"]
-Role = Literal["", "primary", "quiet", "danger", "hint", "title", "chip", "warning", "good", "heading"]
+Role = Literal[
+    "", "primary", "quiet", "danger", "hint", "title", "chip", "warning", "good", "heading", "panel", "notice"
+]
 
 _PROPERTY: Final = "outfitswapTheme"
 

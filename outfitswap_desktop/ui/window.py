@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from outfitswap_desktop.engine.client import EngineClient
     from outfitswap_desktop.engine.messages import Problem
+    from outfitswap_desktop.licensing.account import Licensing
     from outfitswap_desktop.store.settings import Settings, SettingsStore
     from outfitswap_desktop.ui.theme import Appearance
     from outfitswap_desktop.ui.translate import Language
@@ -54,10 +55,15 @@ class MainWindow(QMainWindow):
         language: Language,
         *,
         clients: Callable[[str], EngineClient] | None = None,
+        licensing: Callable[[], Licensing] | None = None,
     ) -> None:
-        """`clients` makes the client of an engine process by its name; tests hand in their own."""
+        """`clients` makes the client of an engine process by its name; tests hand in their own.
+
+        `licensing` opens the credits, on a thread of theirs; None: nothing is charged.
+        """
         super().__init__()
         self.clients = clients
+        self.licensing = licensing
         self.settings = settings
         self.appearance = appearance
         self.language = language
@@ -353,6 +359,7 @@ class MainWindow(QMainWindow):
         add(Spec("view.palette", self.tr("Command &palette…"), "view", ("Ctrl+K",)), self._show_palette)
         add(Spec("view.fullscreen", self.tr("Full screen"), "view", ("F11",), checkable=True), self._full_screen)
         add(Spec("view.weights", self.tr("Models…"), "view"), later(lambda shop: shop.show_weights()))
+        add(Spec("view.credits", self.tr("Credits…"), "view"), later(lambda shop: shop.credits.show_page()))
         add(Spec("help.help", self.tr("&Help"), "help", ("F1",)), later(lambda shop: shop.show_help()))
         add(Spec("help.report", self.tr("&Report a problem…"), "help"), later(lambda shop: shop.show_report()))
         add(Spec("help.machine", self.tr("What this machine can do…"), "help"), later(lambda shop: shop.show_machine()))

@@ -13,6 +13,10 @@ from outfitswap_desktop.engine.messages import Problem
 _OPTION: Final = re.compile(r"--[a-z]")
 _MODELS: Final = frozenset({"weights_missing", "weights_damaged", "licence_not_accepted"})
 """Reasons whose hints name a command for what the Models page does."""
+CREDIT_REASONS: Final = frozenset({
+    *("signed_out", "no_credits", "offline", "clock_moved_back", "device_suspect", "lease_ended"),
+})  # fmt: skip
+"""Reasons of a job that could not be paid; their hints may name commands for what the Credits page does."""
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+")
 
 
@@ -23,7 +27,7 @@ def without_options(text: str) -> str:
 
 def in_window(problem: Problem) -> Problem:
     """The problem with a hint that can be followed here; hints without options stay as they are."""
-    elsewhere = problem.reason in _MODELS or _OPTION.search(problem.hint)
+    elsewhere = problem.reason in _MODELS | CREDIT_REASONS or _OPTION.search(problem.hint)
     return replace(problem, hint=_hint(problem)) if elsewhere else problem
 
 
@@ -49,6 +53,18 @@ def _hint(problem: Problem) -> str:
         "engine_not_available": QCoreApplication.translate(
             "Wording", "Choose another engine under More; the fabric engine runs on every machine."
         ),
+        "signed_out": QCoreApplication.translate(
+            "Wording", "Sign in on the Credits page; the fabric engine needs no account."
+        ),
+        "no_credits": QCoreApplication.translate(
+            "Wording", "Buy some on the Credits page; the fabric engine costs none."
+        ),
+        "offline": QCoreApplication.translate("Wording", "Check the connection; the fabric engine runs without."),
+        "clock_moved_back": QCoreApplication.translate(
+            "Wording", "Set the clock of this machine right, then connect to the network once."
+        ),
+        "device_suspect": QCoreApplication.translate("Wording", "Sign out and in again on the Credits page."),
+        "lease_ended": QCoreApplication.translate("Wording", "Connect to the network, then take credits along again."),
         "prompt_empty": QCoreApplication.translate("Wording", "Write words, or choose a picture of a garment."),
     }
     other = QCoreApplication.translate(

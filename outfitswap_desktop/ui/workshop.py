@@ -16,6 +16,7 @@ from outfitswap_desktop.engine.messages import Finished, Problem, SwapDone
 from outfitswap_desktop.ui.attention import Attention
 from outfitswap_desktop.ui.autosave import Autosave
 from outfitswap_desktop.ui.background import Background
+from outfitswap_desktop.ui.credits.joining import WindowCredits
 from outfitswap_desktop.ui.editor_page import EditorPage
 from outfitswap_desktop.ui.menus import titles
 from outfitswap_desktop.ui.outfit.installed import InstalledEngines
@@ -56,6 +57,7 @@ class Workshop(QObject):
         self.autosave.trouble.connect(window.say)
         self.recents = Recents(self.settings, window.start_page, self.background, self)
         self.editor = EditorPage(self.session, self.desk, window)
+        self.credits = WindowCredits(window, self.editor, self.installed, opened=window.licensing)
         self._built: dict[str, QWidget] = {}
         self._weights: WeightsWork | None = None
         self._offered: Project | None = None
@@ -102,6 +104,7 @@ class Workshop(QObject):
         self.desk.close()
         self.attention.close()
         self.background.close()
+        self.credits.close()
         if self._weights is not None:
             self._weights.close()
         for page in self._built.values():
@@ -118,6 +121,7 @@ class Workshop(QObject):
         if not self._closed:
             self.desk.warm()
             self.installed.refresh()
+            self.credits.work.begin()
 
     def _first_run(self, photo: Path | None) -> None:
         page = FirstRunPage(self.desk, self.window)
@@ -294,6 +298,7 @@ class Workshop(QObject):
             else:
                 self._job_refused(job, problem, ours=ours)
         self.attention.progress(None)
+        self.credits.job_over()
 
     def _job_refused(self, job: str, problem: Problem, *, ours: bool) -> None:
         self.attention.over(
@@ -304,7 +309,8 @@ class Workshop(QObject):
             if self._ask_consent(reason=problem.message, needs_consent=asks_consent):
                 self.runs.order_again(job)
             return
-        self.window.tell(problem)
+        if not self.credits.tells(problem):
+            self.window.tell(problem)
 
     # Results and history
 
@@ -356,13 +362,13 @@ class Workshop(QObject):
         if self._weights is None:  # it outlives the page: a download goes on when that is closed
             self._weights = WeightsWork(self)
             self._weights.ended.connect(lambda *_: self.installed.refresh())
-        self._in_dialog(self.tr("Models"), WeightsPage(work=self._weights))
+        self.in_dialog(self.tr("Models"), WeightsPage(work=self._weights))
 
     def show_help(self) -> None:
         """Help and shortcuts."""
         from outfitswap_desktop.ui.pages.help import HelpPage
 
-        self._in_dialog(self.tr("Help"), HelpPage(self.window.actions_, menus=titles()))
+        self.in_dialog(self.tr("Help"), HelpPage(self.window.actions_, menus=titles()))
 
     def show_report(self) -> None:
         """Report a problem."""
@@ -374,7 +380,7 @@ class Workshop(QObject):
         """What this machine can do."""
         from outfitswap_desktop.ui.pages.machine import MachinePanel
 
-        self._in_dialog(self.tr("What this machine can do"), MachinePanel(self.desk))
+        self.in_dialog(self.tr("What this machine can do"), MachinePanel(self.desk))
 
     def show_about(self) -> None:
         """Version and licences."""
@@ -382,7 +388,8 @@ class Workshop(QObject):
 
         AboutDialog(self.window).open()
 
-    def _in_dialog(self, title: str, page: QWidget) -> QDialog:
+    def in_dialog(self, title: str, page: QWidget) -> QDialog:
+        """Show a page in a dialog of its own, with a button that closes it."""
         dialog = QDialog(self.window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setWindowTitle(title)

@@ -75,7 +75,7 @@ WANTED = (
         "up",
         "down",
     ),
-    *("close", "plus", "minus", "more", "app"),
+    *("close", "plus", "minus", "more", "app", "credits"),
 )
 
 

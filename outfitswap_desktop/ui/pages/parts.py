@@ -155,6 +155,29 @@ class IconLabel(QLabel):
             self.show_icon(self._name, tint=self._tint)
 
 
+class NoticeLine(QWidget):
+    """One sentence with an icon; hidden while there is nothing to say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(10)
+        self._icon = IconLabel("about", 18)
+        self.text = label("")
+        row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self.text, 1)
+        self.hide()
+
+    def say(self, text: str, *, bad: bool = False, good: bool = False) -> None:
+        """Show a sentence; "" takes it away."""
+        icon, tint = ("warning", "warning") if bad else ("ok", "good") if good else ("about", "dim")
+        self._icon.show_icon(icon, tint=tint)
+        self.text.setText(text)
+        self.text.setAccessibleName(text)
+        self.setVisible(bool(text))
+
+
 def column(content: QLayout, *, width: int = COLUMN_WIDTH) -> QWidget:
     """The layout as a column in the middle, never wider than `width`."""
     inner = QWidget()

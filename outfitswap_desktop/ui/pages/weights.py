@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from outfitswap_desktop.errors import KnownError
 from outfitswap_desktop.ui import icons
-from outfitswap_desktop.ui.pages.parts import IconLabel, PageDialog, button, label, panel
+from outfitswap_desktop.ui.pages.parts import IconLabel, NoticeLine, PageDialog, button, label, panel
 from outfitswap_desktop.ui.pages.weights_get import GetDialog
 from outfitswap_desktop.ui.pages.weights_words import said_of, size_of, stage_of, state_of, terms_of
 from outfitswap_desktop.ui.pages.weights_work import Doing, WeightsRow, WeightsWork
@@ -148,7 +148,7 @@ class WeightsPage(QWidget):
         self.from_file.clicked.connect(self.import_asked)
         self.details = label("", "hint")
         self.details.setMinimumHeight(36)
-        self.notice = _Notice()
+        self.notice = NoticeLine()
         self.progress = _Progress()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(20, 18, 20, 16)
@@ -397,28 +397,6 @@ class WeightsPage(QWidget):
         row = self._chosen()
         if row is not None:
             signal.emit(row.key)
-
-
-class _Notice(QWidget):
-    """One sentence with an icon; hidden while there is nothing to say."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(10)
-        self._icon = IconLabel("about", 18)
-        self.text = label("")
-        row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
-        row.addWidget(self.text, 1)
-        self.hide()
-
-    def say(self, text: str, *, bad: bool = False, good: bool = False) -> None:
-        icon, tint = ("warning", "warning") if bad else ("ok", "good") if good else ("about", "dim")
-        self._icon.show_icon(icon, tint=tint)
-        self.text.setText(text)
-        self.text.setAccessibleName(text)
-        self.show()
 
 
 class _Progress(QWidget):

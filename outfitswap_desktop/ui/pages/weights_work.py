@@ -16,7 +16,7 @@ from PySide6.QtCore import QObject, Signal
 
 from outfitswap_desktop.core.job import CancelToken
 from outfitswap_desktop.errors import Cancelled, KnownError
-from outfitswap_desktop.ui.background import Background
+from outfitswap_desktop.ui.background import Background, told
 from outfitswap_desktop.ui.pages.weights_words import purpose_of
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class WeightsWork(QObject):
             store = self._store()
             return tuple(_row(store, each) for each in store.catalogue.weights.values()), free_bytes(store.folder)
 
-        self._quick.run(_kept(look), self._list, key="list")
+        self._quick.run(told(look), self._list, key="list")
 
     def network(self) -> None:
         """Read how downloads reach the network; the answer comes as `networked`."""
@@ -135,7 +135,7 @@ class WeightsWork(QObject):
 
             write_network(self._store().folder, network)
 
-        self._quick.run(_kept(write), self.network_kept.emit)
+        self._quick.run(told(write), self.network_kept.emit)
 
     def plan(self, weights_id: str) -> None:
         """Ask what a download would cost; the answer comes as `planned`."""
@@ -145,7 +145,7 @@ class WeightsWork(QObject):
 
         self.forget_plan()
         self._asking = cancel = CancelToken()
-        self._quick.run(_kept(ask), lambda answer: self._plan(weights_id, answer), key="plan")
+        self._quick.run(told(ask), lambda answer: self._plan(weights_id, answer), key="plan")
 
     def forget_plan(self) -> None:
         """The answer to `plan` is not wanted any more."""
@@ -183,7 +183,7 @@ class WeightsWork(QObject):
             found: Look = self._importer().look(weights_id, source, cancel=CancelToken())
             return found
 
-        self._quick.run(_kept(look), self.looked.emit, key="look")
+        self._quick.run(told(look), self.looked.emit, key="look")
 
     def take(self, look: Look, *, accept: bool = False) -> None:
         """Take files in that were looked at, and asked about where that was needed."""
@@ -213,7 +213,7 @@ class WeightsWork(QObject):
         self.doing = doing
         self._cancel = cancel = CancelToken()
         self.moved.emit(doing)
-        self._long.run(_kept(lambda: work(cancel)), self._end)
+        self._long.run(told(lambda: work(cancel)), self._end)
 
     def _end(self, answer: Any) -> None:
         doing, self.doing = self.doing, None
@@ -305,18 +305,6 @@ class _Pace:
         self._told = now
         seconds = now - self._since
         return max(0.0, done - self._bytes) / seconds if seconds > 0.5 else 0.0
-
-
-def _kept(work: Callable[[], Any]) -> Callable[[], Any]:
-    """The work with the world's faults as its answer, so that they come back to the page."""
-
-    def run() -> Any:
-        try:
-            return work()
-        except (KnownError, Cancelled) as problem:
-            return problem
-
-    return run
 
 
 def _row(store: WeightsStore, weights: Weights) -> WeightsRow:

@@ -1,0 +1,183 @@
+"""Credits in words: states, amounts, days, prices, what a posting was, and what to do about a fault."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtCore import QCoreApplication, QDateTime, QLocale
+
+from outfitswap_desktop.ui.wording import without_options
+
+if TYPE_CHECKING:
+    from outfitswap_desktop.errors import KnownError
+    from outfitswap_desktop.licensing.account import Status
+    from outfitswap_desktop.licensing.wire import messages
+
+WITHOUT_CENTS: Final = frozenset({
+    *("bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"),
+})  # fmt: skip
+"""Currencies whose smallest unit is the whole one (docs.stripe.com/currencies)."""
+SYMBOLS: Final = {"eur": "€", "usd": "$", "gbp": "£", "jpy": "¥"}
+NAMES: Final = {
+    "sd15": "Stable Diffusion 1.5",
+    "sdxl": "Stable Diffusion XL",
+    "klein": "FLUX.2 klein",
+    "qwen": "Qwen Image Edit",
+}
+"""Engines by name; names of products are said alike in every language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A state as the page says it: an icon with its tint, a heading of few words, and one sentence."""
+
+    icon: str
+    tint: str
+    heading: str
+    sentence: str
+
+
+def credits_of(count: int) -> str:
+    """An amount in words."""
+    if abs(count) == 1:
+        return QCoreApplication.translate("Credits", "{count} credit").format(count=number_of(count))
+    return QCoreApplication.translate("Credits", "{count} credits").format(count=number_of(count))
+
+
+def number_of(count: int) -> str:
+    """A whole number as the user's language writes it."""
+    return QLocale().toString(count)
+
+
+def change_of(count: int) -> str:
+    """A change with its sign; a true minus, as wide as the plus."""
+    return f"+{number_of(count)}" if count > 0 else number_of(count).replace("-", "−")
+
+
+def day_of(millis: int) -> str:
+    """The day of a time, milliseconds since 1970."""
+    return QLocale().toString(QDateTime.fromMSecsSinceEpoch(millis).date(), QLocale.FormatType.LongFormat)
+
+
+def when_of(millis: int) -> str:
+    """Day and time, short."""
+    return QLocale().toString(QDateTime.fromMSecsSinceEpoch(millis), QLocale.FormatType.ShortFormat)
+
+
+def price_of(minor: int, currency: str) -> str:
+    """An amount of money from the currency's smallest unit."""
+    code = currency.lower()
+    symbol = SYMBOLS.get(code, f"{code.upper()} ")
+    if code in WITHOUT_CENTS:
+        return QLocale().toCurrencyString(minor, symbol)
+    return QLocale().toCurrencyString(minor / 100, symbol, 2)
+
+
+def engine_of(engine: str) -> str:
+    """An engine's name for the user, short."""
+    if engine == "fabric":
+        return QCoreApplication.translate("Credits", "Fabric (built in)")
+    return NAMES.get(engine, engine)
+
+
+def nothing_charged() -> str:
+    """All that is said where no credits' server is set."""
+    return QCoreApplication.translate(
+        "Credits", "This copy of OutfitSwap charges nothing: every engine runs, without an account and without credits."
+    )
+
+
+def standing_of(status: Status) -> Standing:
+    """What a state means, in one sentence."""
+    if status.state == "none":
+        return Standing("ok", "good", "", nothing_charged())
+    if status.state == "signed_out":
+        said = QCoreApplication.translate(
+            "Credits",
+            "Sign in to run the engines for a graphics card. The fabric engine and all your results need no account.",
+        )
+        return Standing("lock", "dim", QCoreApplication.translate("Credits", "Signed out"), said)
+    if status.state == "online":
+        said = QCoreApplication.translate("Credits", "Each picture is paid when it is saved; what fails costs nothing.")
+        return Standing("ok", "good", QCoreApplication.translate("Credits", "Online"), said)
+    if status.state == "offline":
+        heading = QCoreApplication.translate("Credits", "Offline")
+        return Standing("about", "dim", heading, _offline(status))
+    heading = QCoreApplication.translate("Credits", "Only looking, for now")
+    return Standing("warning", "warning", heading, _read_only(status))
+
+
+def _offline(status: Status) -> str:
+    if status.lease_left and status.lease_until is not None:
+        said = QCoreApplication.translate(
+            "Credits", "The server cannot be reached. Pictures are paid from the credits on this machine, until {day}."
+        )
+        return said.format(day=day_of(status.lease_until))
+    return QCoreApplication.translate(
+        "Credits",
+        "The server cannot be reached, and no credits are on this machine: only the fabric engine runs until it can.",
+    )
+
+
+def _read_only(status: Status) -> str:
+    why = {
+        "clock_moved_back": QCoreApplication.translate(
+            "Credits", "The clock of this machine went back. Set it right and connect to the network once."
+        ),
+        "device_suspect": QCoreApplication.translate(
+            "Credits", "The credits on this machine were spent on a copy of it too. Sign out and in again to go on."
+        ),
+        "lease_ended": QCoreApplication.translate(
+            "Credits", "The days that credits were taken along for are over. Connect to the network to go on."
+        ),
+        "no_credits": QCoreApplication.translate("Credits", "No credits are left. Buy some to go on."),
+        "offline": QCoreApplication.translate(
+            "Credits",
+            "The server cannot be reached, and no credits are on this machine. Connect to the network to go on.",
+        ),
+    }
+    rest = QCoreApplication.translate(
+        "Credits", "Your results stay yours to see and export, and the fabric engine still runs."
+    )
+    known = why.get(status.reason) or without_options(status.notice)
+    return f"{known} {rest}".strip()
+
+
+def kind_of(entry: messages.HistoryEntry) -> str:
+    """What a posting was; its own word for a kind that this program does not know."""
+    names = {
+        "purchase": QCoreApplication.translate("Credits", "Bought"),
+        "promo": QCoreApplication.translate("Credits", "Free credits"),
+        "licence": QCoreApplication.translate("Credits", "Licence key"),
+        "admin_grant": QCoreApplication.translate("Credits", "Given by support"),
+        "admin_revoke": QCoreApplication.translate("Credits", "Taken back by support"),
+        "reserve": QCoreApplication.translate("Credits", "Set aside for a picture"),
+        "settle": QCoreApplication.translate("Credits", "Picture settled"),
+        "commit": QCoreApplication.translate("Credits", "Picture paid"),
+        "void": QCoreApplication.translate("Credits", "Returned: no picture was made"),
+        "expire": QCoreApplication.translate("Credits", "Returned: the job was never ended"),
+        "lease": QCoreApplication.translate("Credits", "Taken along"),
+        "lease_burn": QCoreApplication.translate("Credits", "Picture paid from credits taken along"),
+        "lease_back": QCoreApplication.translate("Credits", "Given back"),
+        "refund": QCoreApplication.translate("Credits", "Money returned"),
+        "dispute": QCoreApplication.translate("Credits", "Payment disputed"),
+        "dispute_won": QCoreApplication.translate("Credits", "Dispute settled"),
+        "grant_expired": QCoreApplication.translate("Credits", "Free credits ended"),
+    }
+    return names.get(entry.kind, entry.kind.replace("_", " ").capitalize())
+
+
+def said_of(problem: KnownError) -> str:
+    """What went wrong and the way out, in terms of this page."""
+    hints = {
+        "offline": QCoreApplication.translate("Credits", "Check the connection, then try again."),
+        "sign_in_timed_out": QCoreApplication.translate(
+            "Credits", "Start again, and finish in the browser within two minutes."
+        ),
+        "signed_out": QCoreApplication.translate("Credits", "Sign in again."),
+        "no_credits": QCoreApplication.translate("Credits", "Buy credits, or take fewer."),
+        "clock_moved_back": QCoreApplication.translate("Credits", "Set the clock right, then try again."),
+    }
+    hint = hints.get(problem.reason) or without_options(problem.hint)
+    return f"{problem.message} {hint}".strip()
