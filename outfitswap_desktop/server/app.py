@@ -9,6 +9,10 @@ from fastapi import FastAPI
 
 from outfitswap_desktop import __version__
 from outfitswap_desktop.server import problems
+from outfitswap_desktop.server.operations import faults, health
+from outfitswap_desktop.server.operations.requests import Watch
+from outfitswap_desktop.server.payments import routes as payments_routes
+from outfitswap_desktop.server.leases import routes as lease_routes
 from outfitswap_desktop.server.services import Services
 
 
@@ -23,4 +27,9 @@ def make_app(services: Services) -> FastAPI:
     app = FastAPI(title="OutfitSwap activation server", version=__version__, lifespan=lifespan)
     app.state.services = services
     problems.install(app)
+    faults.install(app)
+    app.add_middleware(Watch, metrics=services.metrics)
+    app.include_router(health.router())
+    app.include_router(lease_routes.router())
+    app.include_router(payments_routes.router())
     return app

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import smtplib
 import ssl
 from collections.abc import Mapping
@@ -50,9 +49,9 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "lease_fork": (
         "Credits were spent twice offline",
-        "Two different records of the same offline credits have arrived for one of your devices{device_words}. This happens when a "
-        "machine is copied or set back to an older state.\n\nNothing was charged twice. The device can take no credits along until "
-        "you sign in on it again; working online goes on. If you know nothing of it, look at your devices: {site}/devices",
+        "Two different records of the same offline credits have arrived for one of your devices{device_words}. "
+        "This happens when a machine is copied or set back to an older state.\n\nNothing was charged twice. "
+        "The device can take no credits along until you sign in on it again; working online goes on. If you know nothing of it, look at your devices: {site}/devices",
     ),
     "purchase": (
         "Thank you for your purchase",
@@ -103,7 +102,7 @@ def deliver(mail: EmailMessage, settings: Settings, *, name: str) -> None:
         folder.mkdir(exist_ok=True, mode=0o700)
         part = folder / f"{name}.part"
         part.write_bytes(bytes(mail))
-        os.replace(part, folder / f"{name}.eml")
+        part.replace(folder / f"{name}.eml")
         return
     try:
         _submit(mail, url)

@@ -1,0 +1,91 @@
+"""What surrounds every request: an id, its time in the metrics, a line in the log, and a bound on its size."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from outfitswap_desktop.licensing.wire.ids import new_id
+from outfitswap_desktop.server.operations.metrics import Metrics
+from outfitswap_desktop.server.problems import Refusal
+
+LARGEST: Final = 5 * 1024 * 1024
+"""Bytes of a body: more than 500 receipts at their largest."""
+_QUIET: Final = frozenset({"/healthz", "/readyz"})
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class Watch:
+    """ASGI middleware. Metrics and logs name a route by its template, so that no id makes a series of its own."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or what is none passed through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, request_id = time.perf_counter(), new_id()
+        status, taken, begun = 500, 0, False
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > LARGEST:
+                raise _TooLarge
+            return message
+
+        async def noted(message: Message) -> None:
+            nonlocal status, begun
+            if message["type"] == "http.response.start":
+                status, begun = message["status"], True
+                message = {**message, "headers": [*message["headers"], (b"x-request-id", request_id.encode())]}
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request=request_id):
+            try:
+                if _announced(scope) > LARGEST:
+                    raise _TooLarge
+                await self._app(scope, counted, noted)
+            except _TooLarge:
+                if not begun:
+                    await _refuse(noted)
+            finally:
+                self._note(scope, status, time.perf_counter() - started)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = str(getattr(scope.get("route"), "path", "unknown"))
+        self._metrics.requests.labels(scope["method"], route, str(status)).observe(seconds)
+        if route in _QUIET and status < 400:
+            return
+        log = structlog.get_logger(__name__)
+        log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+
+
+def _announced(scope: Scope) -> int:
+    length = dict(scope["headers"]).get(b"content-length", b"0")
+    return int(length) if length.isdigit() else 0
+
+
+async def _refuse(send: Send) -> None:
+    refusal = Refusal(
+        413, "too_large", title="The body is too large", detail="Please send less at once, for example fewer receipts."
+    )
+    body = json.dumps(refusal.document()).encode()
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
