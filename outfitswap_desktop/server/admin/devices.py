@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from outfitswap_desktop.server.admin.desk import desk
-from outfitswap_desktop.server.admin.options import AsJson, Reason, Who, group
+from outfitswap_desktop.server.admin.options import AsJson, Reason, group
 from outfitswap_desktop.server.admin.words import show
 
 Kid = Annotated[str, typer.Argument(help="A key's id, as `keys list` shows it.")]

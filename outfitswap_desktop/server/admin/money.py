@@ -57,7 +57,7 @@ def stripe() -> typer.Typer:
     return app
 
 
-def grant(
+def grant(  # noqa: PLR0917 - typer reads them by name
     who: Who,
     credits: Amount,
     reason: Reason,
@@ -161,7 +161,7 @@ def void(reservation: Annotated[str, typer.Argument(help="A reservation's id.")]
         ).scalar_one_or_none()
         if owner is None:
             raise InputRefused("There is no such reservation.", reason="no_reservation")
-        found = holds.void(tx, owner, reservation, reason="admin", actor=opened.actor, now=opened.now)
+        found = holds.void(tx, owner, reservation, reason="admin", device_id=None, now=opened.now)
         typer.echo(f"{reservation} is {found.state}.")
 
 
@@ -175,7 +175,7 @@ def list_packs(as_json: AsJson = False) -> None:
         show(tx.execute(select(payments.packs).order_by(payments.packs.c.credits)).mappings(), as_json=as_json)
 
 
-def put_pack(
+def put_pack(  # noqa: PLR0917 - typer reads them by name
     pack: Annotated[str, typer.Argument(help="Its id; an existing one is changed.")],
     title: Annotated[str, typer.Option()],
     credits: Annotated[int, typer.Option(min=1, max=1_000_000)],
@@ -239,15 +239,19 @@ def refund(
     order: str,
     reason: Reason,
     amount: Annotated[int, typer.Option(min=0, help="Part of the price, in the smallest unit; 0: all of it.")] = 0,
+    key: Annotated[str, typer.Option(help="An id of your own: the same one never pays twice.")] = "",
 ) -> None:
     """Pay a purchase back through Stripe and take its credits back."""
+    from outfitswap_desktop.licensing.wire.ids import new_id
     from outfitswap_desktop.server.payments import payback
 
     with desk() as opened:
-        detail = {"amount": amount, "reason": reason}
-        with opened.changing("order.refund", order, detail):
+        chosen = key or new_id()
+        with opened.changing("order.refund", order, {"amount": amount, "key": chosen, "reason": reason}):
             pass
-        typer.echo(payback.pay_back(opened.services, order, amount=amount or None, actor=opened.actor, now=opened.now))
+        typer.echo(f"Asking Stripe with the key {chosen}: give it again if this ends without an answer.")
+        paid = payback.refund(opened.services, order, amount_minor=amount or None, key=chosen, now=opened.now)
+        typer.echo(f"{order} is {paid.state}.")
 
 
 def replay(event: Annotated[str, typer.Argument(help="Stripe's event id, evt_…")]) -> None:

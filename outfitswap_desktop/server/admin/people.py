@@ -98,7 +98,7 @@ def delete(who: Who, reason: Reason) -> None:
         with opened.reading() as tx:
             account_id = opened.account(tx, who)
         with opened.changing("account.delete", account_id, {"reason": reason}) as tx:
-            privacy.delete(tx, opened.services, account_id, opened.now)
+            privacy.delete_account(tx, opened.services, account_id, now=opened.now)
         typer.echo(f"{account_id} will be erased in seven days.")
 
 

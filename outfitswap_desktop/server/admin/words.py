@@ -11,8 +11,8 @@ from typing import Any
 import typer
 
 
-def show(rows: Iterable[Mapping[str, Any]], *, as_json: bool) -> None:
-    """Print rows as one JSON document, or as a table with their names on top; times in members ending in _at or "at" as dates."""
+def show(rows: Iterable[Mapping[Any, Any]], *, as_json: bool) -> None:
+    """Print rows as one JSON document, or as a table with their names on top and times as dates."""
     found = [dict(row) for row in rows]
     if as_json:
         typer.echo(json.dumps(found, indent=1, default=str))

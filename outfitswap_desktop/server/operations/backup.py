@@ -212,7 +212,8 @@ def _check(settings: Settings, manifest: dict[str, Any]) -> str:
             intact, chain = audit.verify(tx)
     finally:
         database.close()
-    words = f"Restored revision {manifest['revision']}. Ledger: {'adds up' if report.ok else f'OFF {report.off}'}. Audit: {chain}"
+    books = "adds up" if report.ok else f"OFF {report.off}"
+    words = f"Restored revision {manifest['revision']}. Ledger: {books}. Audit: {chain}"
     if not report.ok or not intact:
         raise InputRefused(words, reason="off", hint="Do not serve from it before this is understood.")
     return words

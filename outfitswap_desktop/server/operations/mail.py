@@ -50,8 +50,9 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "lease_fork": (
         "Credits were spent twice offline",
         "Two different records of the same offline credits have arrived for one of your devices{device_words}. "
-        "This happens when a machine is copied or set back to an older state.\n\nNothing was charged twice. "
-        "The device can take no credits along until you sign in on it again; working online goes on. If you know nothing of it, look at your devices: {site}/devices",
+        "This happens when a machine is copied or set back to an older state.\n\n"
+        "Nothing was charged twice. The device can take no credits along until you sign in on it again; working online "
+        "goes on. If you know nothing of it, look at your devices: {site}/devices",
     ),
     "purchase": (
         "Thank you for your purchase",
