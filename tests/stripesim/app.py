@@ -66,6 +66,14 @@ def _read(kind: str) -> Work:
     return lambda sim, _, ident: sim.world.get(kind, ident)
 
 
+def _session(sim: Sim, params: dict[str, Any], ident: str) -> Thing:
+    session = sim.world.get("checkout.session", ident)
+    intent = session["payment_intent"]
+    if "payment_intent" in params.get("expand", ()) and intent is not None:
+        return {**session, "payment_intent": shown(sim.world.get("payment_intent", intent))}
+    return session
+
+
 def _list(kind: str, *same: str) -> Work:
     return lambda sim, params, _: sim.world.page(kind, params, same=same)
 
@@ -103,7 +111,7 @@ ROUTES: tuple[tuple[str, str, Work], ...] = (
     ("GET", "prices/{id}", _read("price")),
     ("POST", "checkout/sessions", lambda sim, params, _: payments.create_session(sim.world, params)),
     ("GET", "checkout/sessions", _list("checkout.session", "payment_intent", "status", "customer")),
-    ("GET", "checkout/sessions/{id}", _read("checkout.session")),
+    ("GET", "checkout/sessions/{id}", _session),
     ("GET", "checkout/sessions/{id}/line_items", _lines),
     (
         "POST",
@@ -227,6 +235,16 @@ def _controls(app: FastAPI, sim: Sim) -> None:
     def webhook(changes: dict[str, Any]) -> dict[str, Any]:
         sim.sender.configure(changes)
         return vars(sim.sender.endpoint)
+
+    @app.post("/_sim/reset")
+    def reset() -> dict[str, bool]:
+        with world.lock:
+            world.clear()
+            sim.keys = Keys()
+            sim.faults.clear()
+            sim.requests.clear()
+            sim.sender.reset()
+        return {"ok": True}
 
     @app.post("/_sim/flush")
     def flush(asked: dict[str, Any]) -> dict[str, int]:

@@ -52,6 +52,7 @@ class Sender:
 
     def __init__(self, endpoint: Endpoint, *, threads: int = 4) -> None:
         self.endpoint = endpoint
+        self.first_secrets = list(endpoint.secrets)
         self.deliveries: list[dict[str, Any]] = []
         self._chance = random.Random(endpoint.seed)
         self._held: list[dict[str, Any]] = []
@@ -73,6 +74,14 @@ class Sender:
                 setattr(self.endpoint, name, value)
             if "seed" in changes:
                 self._chance = random.Random(self.endpoint.seed)
+
+    def reset(self) -> None:
+        """Back to sending nowhere, with nothing waiting and nothing recorded."""
+        with self._ready:
+            self.endpoint = Endpoint(secrets=self.first_secrets)
+            self._chance = random.Random(self.endpoint.seed)
+            for waiting in (self._held, self._dropped, self._queue, self.deliveries):
+                waiting.clear()
 
     def send(self, event: dict[str, Any]) -> None:
         """Let an event leave, or not."""

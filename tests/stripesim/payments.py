@@ -38,7 +38,8 @@ def create_session(world: World, params: Mapping[str, Any]) -> Thing:
         raise Trouble(400, "All line items must have the same currency.", param="line_items")
     subtotal = sum(line["amount_subtotal"] for line in lines)
     taxed = truth(params.get("automatic_tax", {}).get("enabled"))
-    tax = (subtotal * world.tax_percent + 50) // 100 if taxed else 0
+    on_top = sum(line["amount_subtotal"] for line in lines if line["tax_behavior"] == "exclusive") if taxed else 0
+    tax = (on_top * world.tax_percent + 50) // 100
     session = world.add(
         "checkout.session",
         mode="payment",
@@ -77,11 +78,18 @@ def _line(world: World, line: Mapping[str, Any]) -> Thing:
         if not price["active"]:
             raise Trouble(400, f"The price specified is inactive: {price['id']}", param="line_items[0][price]")
         name = world.get("product", price["product"])["name"]
-        amount, currency = price["unit_amount"], price["currency"]
+        amount, currency, behaviour = price["unit_amount"], price["currency"], price.get("tax_behavior", "exclusive")
     else:
         given = line["price_data"]
         name, amount, currency = given["product_data"]["name"], int(given["unit_amount"]), given["currency"].lower()
-    return {"description": name, "amount_subtotal": amount * quantity, "currency": currency, "quantity": quantity}
+        behaviour = given.get("tax_behavior", "exclusive")
+    return {
+        "description": name,
+        "amount_subtotal": amount * quantity,
+        "currency": currency,
+        "quantity": quantity,
+        "tax_behavior": behaviour,
+    }
 
 
 def expire(world: World, session: Thing) -> Thing:

@@ -80,6 +80,10 @@ class Control:
         """Every API request, as "METHOD /path"."""
         return self._get("/_sim/requests")
 
+    def reset(self) -> None:
+        """Forget all objects, keys, faults and deliveries; events go nowhere until `webhook`."""
+        self._post("/_sim/reset", {})
+
     def quiet(self, *, timeout: float = 60.0) -> None:
         """Wait until nothing is being sent any more."""
         end = time.monotonic() + timeout

@@ -42,6 +42,11 @@ class World:
         self._announce = announce
         self._chance = random.Random()
 
+    def clear(self) -> None:
+        """Forget everything."""
+        for things in self.things.values():
+            things.clear()
+
     def add(self, kind: str, **members: Any) -> Thing:
         """A new object of a kind, with an id of its own."""
         ident = PREFIXES[kind] + "".join(self._chance.choices(_ALPHABET, k=24))

@@ -17,6 +17,7 @@ from outfitswap_desktop.server.payments.facts import (
 
 if TYPE_CHECKING:
     from stripe import StripeClient
+    from stripe.params import RefundCreateParams
     from stripe.params.checkout import SessionCreateParams
 
     from outfitswap_desktop.server.config import Settings
@@ -176,13 +177,19 @@ class Gateway:
         yield from (fact for found in self._all(listed) if (fact := read_refund(found)))
 
     def pay_back(self, payment_intent: str, *, amount: int | None, key: str) -> RefundFact | None:
-        """Refund a payment, or a part of it in the currency's smallest unit; the same key never refunds twice."""
-        made = self._ask(
-            lambda: self._client.v1.refunds.create(
-                {"payment_intent": payment_intent, **({} if amount is None else {"amount": amount})},
-                {"idempotency_key": key},
-            )
-        )
+        """Refund a payment, or a part of it in the currency's smallest unit; the same key never refunds twice.
+
+        Raises ValueError with Stripe's reason when there is not so much to refund, Unreachable when it does not answer.
+        """
+        part: RefundCreateParams = {"payment_intent": payment_intent}
+        if amount is not None:
+            part["amount"] = amount
+        try:
+            made = self._client.v1.refunds.create(part, {"idempotency_key": key})
+        except (self._stripe.InvalidRequestError, self._stripe.IdempotencyError) as error:
+            raise ValueError(error.user_message or "Stripe gives no reason.") from error
+        except self._stripe.StripeError as error:
+            raise Unreachable(type(error).__name__) from error
         return read_refund(made.to_dict())
 
     def dispute(self, dispute_id: str) -> DisputeFact | None:

@@ -8,10 +8,10 @@ import structlog
 from sqlalchemy import Connection, select, update
 
 from outfitswap_desktop.licensing.wire import messages
+from outfitswap_desktop.server.database import insert_or_ignore
 from outfitswap_desktop.server.failpoints import pass_by
 from outfitswap_desktop.server.payments.facts import SessionFact
 from outfitswap_desktop.server.payments.gateway import Gateway, Spoilt, Unreachable
-from outfitswap_desktop.server.payments.once import insert_or_ignore
 from outfitswap_desktop.server.problems import Refusal
 from outfitswap_desktop.server.services import Services
 from outfitswap_desktop.server.tables.accounts import account_pii, accounts
@@ -104,7 +104,7 @@ def _write(tx: Connection, account_id: str, body: messages.Buy, *, key: str, now
                 404, "unknown_pack", title="No such pack", detail="This pack is not for sale; list the packs again."
             )
         tx.execute(
-            insert_or_ignore(orders, tx).values(
+            insert_or_ignore(orders).values(
                 id=body.id,
                 account_id=account_id,
                 pack_id=pack.id,

@@ -9,10 +9,10 @@ from typing import Final, TypeVar
 import structlog
 from sqlalchemy import func, select, update
 
+from outfitswap_desktop.server.database import insert_or_ignore
 from outfitswap_desktop.server.payments import fulfil, webhooks
 from outfitswap_desktop.server.payments.facts import DISPUTE_ENDED, DisputeFact, Fact, RefundFact, SessionFact
 from outfitswap_desktop.server.payments.gateway import Gateway, Unreachable
-from outfitswap_desktop.server.payments.once import insert_or_ignore
 from outfitswap_desktop.server.problems import Refusal
 from outfitswap_desktop.server.services import Services
 from outfitswap_desktop.server.tables.payments import disputes, orders, refunds, stripe_events, watermarks
@@ -153,7 +153,7 @@ def _watermark(services: Services) -> int:
 def _move_watermark(services: Services, at: int) -> None:
     """By the times of Stripe's events, not by our clock: the two may differ. Never back."""
     with services.database.transaction() as tx:
-        tx.execute(insert_or_ignore(watermarks, tx).values(name=WATERMARK, at=at))
+        tx.execute(insert_or_ignore(watermarks).values(name=WATERMARK, at=at))
         tx.execute(update(watermarks).where(watermarks.c.name == WATERMARK, watermarks.c.at < at).values(at=at))
 
 

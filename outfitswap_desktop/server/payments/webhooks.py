@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import structlog
 from sqlalchemy import Connection, select, update
 
+from outfitswap_desktop.server.database import insert_or_ignore
 from outfitswap_desktop.server.failpoints import pass_by
 from outfitswap_desktop.server.payments import fulfil
 from outfitswap_desktop.server.payments.facts import (
@@ -20,7 +21,6 @@ from outfitswap_desktop.server.payments.facts import (
     read_session,
 )
 from outfitswap_desktop.server.payments.gateway import Forged, Gateway, Unreachable
-from outfitswap_desktop.server.payments.once import insert_or_ignore
 from outfitswap_desktop.server.problems import Refusal
 from outfitswap_desktop.server.services import Services
 from outfitswap_desktop.server.tables.payments import orders, stripe_events
@@ -54,6 +54,7 @@ def receive(services: Services, raw: bytes, signature: str, *, now: int) -> Outc
     try:
         event = services.stripe.verified(raw, signature)
     except Forged as problem:
+        services.metrics.webhook_refused.labels("bad_signature").inc()
         raise Refusal(
             400,
             "bad_signature",
@@ -61,13 +62,19 @@ def receive(services: Services, raw: bytes, signature: str, *, now: int) -> Outc
             detail="The body is not from Stripe, or too old; check the endpoint's signing secret.",
         ) from problem
     if event.get("livemode") is not services.stripe.live:
+        services.metrics.webhook_refused.labels("wrong_mode").inc()
         raise Refusal(
             400,
             "wrong_mode",
             title="Live and test mode are mixed",
             detail="The event is of the other mode than this server's key.",
         )
-    return handle(services, services.stripe, event, now=now)
+    outcome = handle(services, services.stripe, event, now=now)
+    if outcome == "duplicate":
+        services.metrics.webhook_dedup.inc()
+    else:
+        services.metrics.webhook_lag.observe(max(0.0, now / 1000 - int(event["created"])))
+    return outcome
 
 
 def handle(services: Services, stripe: Gateway, event: Mapping[str, Any], *, now: int) -> Outcome:
@@ -136,9 +143,7 @@ def with_sessions(services: Services, stripe: Gateway, later: list[RefundFact | 
 def _claim(tx: Connection, event: Mapping[str, Any], *, now: int) -> bool:
     """Whether the event is ours to act on in this transaction; whoever sends it at the same time waits here."""
     new = tx.execute(
-        insert_or_ignore(stripe_events, tx)
-        .values(**_stored(event), received_at=now)
-        .returning(stripe_events.c.event_id)
+        insert_or_ignore(stripe_events).values(**_stored(event), received_at=now).returning(stripe_events.c.event_id)
     ).first()
     if new is not None:
         return True
@@ -148,7 +153,7 @@ def _claim(tx: Connection, event: Mapping[str, Any], *, now: int) -> bool:
 
 def _remember_failure(services: Services, event: Mapping[str, Any], problem: str, *, now: int) -> None:
     with services.database.transaction() as tx:
-        tx.execute(insert_or_ignore(stripe_events, tx).values(**_stored(event), received_at=now))
+        tx.execute(insert_or_ignore(stripe_events).values(**_stored(event), received_at=now))
         tx.execute(
             update(stripe_events)
             .where(stripe_events.c.event_id == event["id"], stripe_events.c.processed_at.is_(None))
