@@ -9,10 +9,11 @@ from fastapi import FastAPI
 
 from outfitswap_desktop import __version__
 from outfitswap_desktop.server import problems
+from outfitswap_desktop.server.leases import routes as lease_routes
+from outfitswap_desktop.server.ledger import routes as ledger_routes
 from outfitswap_desktop.server.operations import faults, health
 from outfitswap_desktop.server.operations.requests import Watch
 from outfitswap_desktop.server.payments import routes as payments_routes
-from outfitswap_desktop.server.leases import routes as lease_routes
 from outfitswap_desktop.server.services import Services
 
 
@@ -30,6 +31,7 @@ def make_app(services: Services) -> FastAPI:
     faults.install(app)
     app.add_middleware(Watch, metrics=services.metrics)
     app.include_router(health.router())
+    app.include_router(ledger_routes.router())
     app.include_router(lease_routes.router())
     app.include_router(payments_routes.router())
     return app

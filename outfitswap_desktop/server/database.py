@@ -7,8 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.engine import make_url
+
+
+def insert_or_ignore(table: Table) -> Insert:
+    """An INSERT that leaves alone what violates a unique constraint, on both databases.
+
+    Add `.returning(...)` and look for a row to learn whether it was inserted: `rowcount` says so on SQLite only.
+    """
+    return insert(table).on_conflict_do_nothing()
 
 
 class Database:

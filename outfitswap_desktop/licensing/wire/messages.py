@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
 
 Ulid = Annotated[str, StringConstraints(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
 Credits = Annotated[int, Field(ge=0, le=1_000_000)]
+Total = Annotated[int, Field(ge=0, le=2**53)]
+"""Credits of an account, which may have been bought in many parts."""
 SomeCredits = Annotated[int, Field(ge=1, le=1_000_000)]
 Millis = Annotated[int, Field(ge=0, le=2**53)]
 Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -168,7 +170,7 @@ class Sessions(Answer):
 class Expiring(Answer):
     """Credits that end by themselves at a time."""
 
-    credits: SomeCredits
+    credits: Total
     at: Millis
 
 
@@ -188,12 +190,12 @@ class Lease(Answer):
 class Balance(Answer):
     """An account's credits. `available` = paid + promo; `held` is reserved by running jobs; `leased` is with devices."""
 
-    available: Credits
-    paid: Credits
-    promo: Credits
-    held: Credits
-    leased: Credits
-    debt: Credits
+    available: Total
+    paid: Total
+    promo: Total
+    held: Total
+    leased: Total
+    debt: Total
     expiring: tuple[Expiring, ...] = ()
     leases: tuple[Lease, ...] = ()
     at: Millis
@@ -262,7 +264,7 @@ class Reservation(Answer):
     credits: SomeCredits
     spent: Credits
     expires_at: Millis
-    available: Credits
+    available: Total
     """What is left to spend after this."""
 
 
@@ -305,6 +307,35 @@ class Reconciled(Answer):
     left: Credits
     seq: int
     head: Hex32
+    reason: str = ""
+    """Why not everything went through: "forked", "broken" (the chain), "missing" (send again from `seq` + 1), and where a lease
+    was to be closed "holds_open" or "frozen"."""
+
+
+class Leases(Answer):
+    """The leases of an account, newest first."""
+
+    leases: tuple[Lease, ...]
+
+
+class OfflineFile(Message):
+    """The whole text of a .osreq or .osrcp file (wire.offline)."""
+
+    file: Annotated[str, StringConstraints(min_length=8, max_length=4 * 1024 * 1024)]
+
+
+class OfflineAnswer(Answer):
+    """The answer to a request: the text of a .oslic file and the lease in it."""
+
+    file: str
+    summary: Lease
+
+
+class SigningKeyList(Answer):
+    """The list of signing keys (wire.keylist), and the public root key in base64url, to be pinned at the first activation."""
+
+    list: Blob
+    root: str
 
 
 # --- buying ---------------------------------------------------------------------------------------------------------
