@@ -110,31 +110,34 @@ class Chain:
         """The receipt that would follow now."""
         return Receipt(self.lease_id, self.seq + 1, self.head, kind, job_id, credits, at, output_sha256)
 
-    def after(self, receipt: Receipt) -> Chain:
-        """The chain with one receipt more; raises ChainError when it cannot follow."""
+    def linked(self, receipt: Receipt) -> Chain:
+        """The chain with one link more whose credits are not looked at; raises ChainError "other_lease", "gap", "fork"."""
         if receipt.lease_id != self.lease_id:
             raise ChainError("other_lease")
         if receipt.seq > self.seq + 1:
             raise ChainError("gap")
         if receipt.seq <= self.seq or receipt.prev != self.head:
             raise ChainError("fork")
+        return replace(self, seq=receipt.seq, head=receipt_hash(receipt))
+
+    def after(self, receipt: Receipt) -> Chain:
+        """The chain with one receipt more; raises ChainError when it cannot follow."""
+        linked = self.linked(receipt)
         held = self.holds.get(receipt.job_id)
         holds = dict(self.holds)
-        spent = self.spent
         if receipt.kind == "hold":
             if held is not None:
                 raise ChainError("second_hold")
             if not 1 <= receipt.credits <= self.left:
                 raise ChainError("overdrawn")
             holds[receipt.job_id] = receipt.credits
-        else:
-            if held is None:
-                raise ChainError("no_hold")
-            if receipt.credits > held:
-                raise ChainError("overdrawn")
-            del holds[receipt.job_id]
-            spent += receipt.credits
-        return replace(self, seq=receipt.seq, head=receipt_hash(receipt), spent=spent, holds=MappingProxyType(holds))
+            return replace(linked, holds=MappingProxyType(holds))
+        if held is None:
+            raise ChainError("no_hold")
+        if receipt.credits > held:
+            raise ChainError("overdrawn")
+        del holds[receipt.job_id]
+        return replace(linked, spent=self.spent + receipt.credits, holds=MappingProxyType(holds))
 
 
 def begin(lease: Lease) -> Chain:

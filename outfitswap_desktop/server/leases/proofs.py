@@ -38,8 +38,8 @@ def read_fresh(blob: str, *, purpose: str, now: int) -> DeviceProof:
         raise blob_refused(error) from error
 
 
-def blob_refused(error: BlobError) -> Refusal:
-    """A blob that cannot be believed, as an answer of status 400."""
+def blob_refused(error: BlobError, *, code: str = "device_proof") -> Refusal:
+    """A blob that cannot be believed, as an answer of status 400 with `code` ("device_clock" for a time that is off)."""
     if error.reason == "clock":
         return Refusal(
             400,
@@ -49,7 +49,7 @@ def blob_refused(error: BlobError) -> Refusal:
         )
     return Refusal(
         400,
-        "device_proof" if error.reason != "too_large" else "too_large",
+        code,
         title="What the device signed cannot be believed",
         detail=f"{error} Update the program, or sign in on this device again.",
     )

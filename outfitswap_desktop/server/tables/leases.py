@@ -61,6 +61,7 @@ lease_receipts = Table(
     Column("claimed_at", MILLIS, nullable=False),
     Column("received_at", MILLIS, nullable=False),
     Column("blob", Text, nullable=False),
+    Column("main", Boolean, nullable=False),
     Column("charged", Boolean, nullable=False),
     CheckConstraint("kind in ('hold', 'commit', 'void')", name="kind"),
 )
