@@ -1,0 +1,1 @@
+"""The account site: pages rendered here, forms, no script. It calls what the API calls."""

@@ -1,0 +1,1 @@
+"""The site's templates and style sheet, and who draws them."""
