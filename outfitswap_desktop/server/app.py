@@ -9,12 +9,14 @@ from fastapi import FastAPI
 
 from outfitswap_desktop import __version__
 from outfitswap_desktop.server import problems
+from outfitswap_desktop.server.accounts import routes as account_routes
 from outfitswap_desktop.server.leases import routes as lease_routes
 from outfitswap_desktop.server.ledger import routes as ledger_routes
 from outfitswap_desktop.server.operations import faults, health
 from outfitswap_desktop.server.operations.requests import Watch
 from outfitswap_desktop.server.payments import routes as payments_routes
 from outfitswap_desktop.server.services import Services
+from outfitswap_desktop.server.site import routes as site_routes
 
 
 def make_app(services: Services) -> FastAPI:
@@ -28,10 +30,12 @@ def make_app(services: Services) -> FastAPI:
     app = FastAPI(title="OutfitSwap activation server", version=__version__, lifespan=lifespan)
     app.state.services = services
     problems.install(app)
+    app.include_router(account_routes.router())
     faults.install(app)
     app.add_middleware(Watch, metrics=services.metrics)
     app.include_router(health.router())
     app.include_router(ledger_routes.router())
     app.include_router(lease_routes.router())
     app.include_router(payments_routes.router())
+    site_routes.install(app, services)
     return app
