@@ -38,8 +38,11 @@ class Refusal(Exception):
 
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The documented refusals of a route, for `responses=`; 422 and 429 belong to every route."""
-    return {status: {"model": Problem, "content": {"application/problem+json": {}}} for status in {*statuses, 422, 429}}
+    """The documented refusals of a route, for `responses=`; 422 and 429 belong to every route; 403 (a frozen account) to
+    each for which one must be signed in.
+    """
+    wanted = {*statuses, 422, 429, *((403,) if 401 in statuses else ())}
+    return {status: {"model": Problem, "content": {"application/problem+json": {}}} for status in wanted}
 
 
 def install(app: FastAPI) -> None:

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from outfitswap_desktop.server.accounts.counting import Limiter
 from outfitswap_desktop.server.accounts.opened import Accounts, open_accounts
+from outfitswap_desktop.server.accounts.providers import Providers
 from outfitswap_desktop.server.config import Settings
 from outfitswap_desktop.server.database import Database
 from outfitswap_desktop.server.keys.signing import SigningKeys
@@ -35,6 +36,7 @@ class Services:
     keys: SigningKeys
     accounts: Accounts
     limiter: Limiter
+    oauth: Providers
     metrics: Metrics
     clock: Clock = now_ms
     stripe: Gateway | None = None
@@ -52,6 +54,7 @@ def open_services(settings: Settings, *, clock: Clock = now_ms) -> Services:
         database=Database(settings.url),
         keys=SigningKeys(settings.keys, clock=clock),
         accounts=open_accounts(settings),
+        oauth=Providers(),
         limiter=Limiter(settings.redis_url.get_secret_value(), on=settings.rate_limits),
         metrics=Metrics(),
         clock=clock,

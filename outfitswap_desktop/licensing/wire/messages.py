@@ -139,6 +139,12 @@ class Devices(Answer):
     limit: int
 
 
+class AddDevice(Message):
+    """A device's proof (wire.device, purpose "sign-in") for the session that sends it."""
+
+    device: Blob
+
+
 class Rename(Message):
     """A new label for a device."""
 
@@ -162,6 +168,35 @@ class Sessions(Answer):
     """All open sessions of an account."""
 
     sessions: tuple[Session, ...]
+
+
+class Done(Answer):
+    """It is done, or will be where that can be said; `message` is one sentence for the user."""
+
+    message: str
+
+
+class Closing(Answer):
+    """The account is closed and will be erased at `closes_at`; until then its owner can undo that on the site."""
+
+    closes_at: Millis
+
+
+class PublicKey(Answer):
+    """A key that signs access tokens (RFC 7517, RFC 8037)."""
+
+    kty: Literal["OKP"]
+    crv: Literal["Ed25519"]
+    x: str
+    kid: str
+    use: Literal["sig"]
+    alg: Literal["Ed25519"]
+
+
+class PublicKeys(Answer):
+    """All keys whose access tokens count now (RFC 7517's JWK set)."""
+
+    keys: tuple[PublicKey, ...]
 
 
 # --- credits --------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from outfitswap_desktop.server.operations import audit
 from outfitswap_desktop.server.problems import Refusal
 from outfitswap_desktop.server.services import Services
 from outfitswap_desktop.server.tables.accounts import authorization_codes
+from outfitswap_desktop.server.tables.accounts import sessions as sessions_table
 
 CLIENT_ID: Final = "outfitswap-desktop"
 CALLBACK_PATH: Final = "/cb"
@@ -140,10 +141,13 @@ def redeem_code(
     return account_id if good else invalid_grant()
 
 
-def remember_session(tx: Connection, *, code: str, session_id: str) -> None:
-    """Note what came of a code, so that its second use can end it."""
+def remember_session(tx: Connection, *, code: str, refresh_token: str) -> None:
+    """Note the session that came of a code (its first refresh token), so that the code's second use can end it."""
+    came_of_it = select(sessions_table.c.id).where(sessions_table.c.refresh_hash == digest(refresh_token))
     tx.execute(
-        update(authorization_codes).where(authorization_codes.c.code_hash == digest(code)).values(session_id=session_id)
+        update(authorization_codes)
+        .where(authorization_codes.c.code_hash == digest(code))
+        .values(session_id=came_of_it.scalar_subquery())
     )
 
 

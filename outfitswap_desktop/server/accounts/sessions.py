@@ -21,7 +21,13 @@ from outfitswap_desktop.server.accounts.opened import digest
 from outfitswap_desktop.server.accounts.seen import Caller, Seen
 from outfitswap_desktop.server.operations import audit
 from outfitswap_desktop.server.problems import Refusal
-from outfitswap_desktop.server.tables.accounts import accounts, sessions, spent_refresh_tokens
+from outfitswap_desktop.server.tables.accounts import (
+    accounts,
+    authorization_codes,
+    devices,
+    sessions,
+    spent_refresh_tokens,
+)
 
 if TYPE_CHECKING:
     from outfitswap_desktop.server.services import Services
@@ -78,24 +84,26 @@ def refresh(
     services: Services,
     token: str,
     *,
-    device_id: str | None = None,
+    device_key: bytes | None = None,
     agent: str,
     ip: str,
     now: int,
 ) -> Tokens | Refusal:
     """New tokens for a refresh token, which is used up by it.
 
-    `device_id`: the device that proved itself with this request, if one did. A Refusal is returned, not raised, because its
-    effect stays: the family of a token that was used twice ends. Let the transaction commit, then raise it.
+    `device_key`: the key of the device that proved itself with this request, if one did.
+
+    A Refusal is returned, not raised, because its effect stays: the family of a token that was used twice ends. Let the
+    transaction commit, then raise it.
     """
     mine = digest(token)
     row = _row(tx, sessions.c.refresh_hash == mine)
     if row is None:
-        return _spent(tx, services, token, device_id=device_id, agent=agent, now=now)
+        return _spent(tx, services, token, device_key=device_key, agent=agent, now=now)
     ended = _ended(row, now)
     if ended is not None:
         return ended
-    if device_id is not None and device_id != row["device_id"]:
+    if device_key is not None and device_key != row["device_key"]:
         return _not_yours()
     new = _successor(services, token, row["id"])
     expires = now + (LIFETIME_MS if row["kind"] == "program" else SITE_LIFETIME_MS)
@@ -167,7 +175,7 @@ def authenticate(services: Services, token: str, *, now: int) -> tuple[Caller, b
     if found is None or found.account_state == "closed":
         return None
     caller = found.caller
-    if (caller.account_id, caller.device_id) != (claims.account_id, claims.device_id):
+    if caller.account_id != claims.account_id:
         return None
     frozen = found.account_state == "frozen"
     services.accounts.seen.keep(
@@ -183,6 +191,17 @@ def look(tx: Connection, session_id: str, *, now: int) -> Open | None:
         return None
     caller = Caller(row["account_id"], row["id"], row["device_id"], row["kind"])
     return Open(caller, row["account_state"], closing=row["account_state"] == "closed")
+
+
+def bind(tx: Connection, services: Services, session_id: str, *, device_id: str) -> str | None:
+    """Let a session that has no device be this one's; returns the device that it has."""
+    services.accounts.seen.forget(session_id)
+    tx.execute(
+        update(sessions)
+        .where(sessions.c.id == session_id, sessions.c.device_id.is_(None))
+        .values(device_id=device_id, kind="program")
+    )
+    return tx.execute(select(sessions.c.device_id).where(sessions.c.id == session_id)).scalar_one_or_none()
 
 
 def touch(tx: Connection, session_id: str, *, now: int) -> None:
@@ -218,8 +237,6 @@ def listed(tx: Connection, account_id: str, *, this: str | None, now: int) -> tu
 
 def forget_old(tx: Connection, *, now: int) -> int:
     """Delete what has ended for thirty days, except what a lasting row still names; returns how many sessions."""
-    from outfitswap_desktop.server.tables.accounts import authorization_codes
-
     tx.execute(delete(spent_refresh_tokens).where(spent_refresh_tokens.c.expires_at <= now))
     before = now - 30 * 86_400_000
     old = select(sessions.c.id).where((sessions.c.expires_at <= before) | (sessions.c.revoked_at <= before))
@@ -280,7 +297,7 @@ def _begin(
 
 
 def _spent(
-    tx: Connection, services: Services, token: str, *, device_id: str | None, agent: str, now: int
+    tx: Connection, services: Services, token: str, *, device_key: bytes | None, agent: str, now: int
 ) -> Tokens | Refusal:
     mine = digest(token)
     session_id = tx.execute(
@@ -294,7 +311,7 @@ def _spent(
         return ended
     new = _successor(services, token, row["id"])
     lately = row["rotated_from"] == mine and row["refresh_hash"] == digest(new) and now - row["rotated_at"] <= GRACE_MS
-    same_device = device_id == row["device_id"] if device_id is not None else agent[:200] == row["agent"]
+    same_device = device_key == row["device_key"] if device_key is not None else agent[:200] == row["agent"]
     if lately and same_device:
         return _of_row(services, row, refresh=new, now=now)
     revoke(tx, services, row["id"], account_id=row["account_id"], now=now)
@@ -317,8 +334,14 @@ def _spent(
 
 def _row(tx: Connection, which: Any, *, lock: bool = True) -> RowMapping | None:
     query = (
-        select(sessions, accounts.c.state.label("account_state"), accounts.c.closes_at)
+        select(
+            sessions,
+            accounts.c.state.label("account_state"),
+            accounts.c.closes_at,
+            devices.c.public_key.label("device_key"),
+        )
         .join(accounts, accounts.c.id == sessions.c.account_id)
+        .outerjoin(devices, devices.c.id == sessions.c.device_id)
         .where(which)
     )
     if lock:

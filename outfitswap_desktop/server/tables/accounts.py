@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sqlalchemy import (
-    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -23,6 +22,7 @@ accounts = Table(
     Column("state", String(8), nullable=False, default="active"),
     Column("created_at", MILLIS, nullable=False),
     Column("closes_at", MILLIS),
+    Column("reopens_as", String(8)),
     Column("erased_at", MILLIS),
     Column("debt_credits", CREDITS, nullable=False, default=0),
     CheckConstraint("state in ('active', 'frozen', 'closed')", name="state"),
@@ -157,5 +157,4 @@ abuse_marks = Table(
     Column("hash", String(64), primary_key=True),
     Column("account_id", ULID, ForeignKey("accounts.id"), index=True),
     Column("at", MILLIS, nullable=False),
-    Column("promised", Boolean, nullable=False, default=False),
 )
