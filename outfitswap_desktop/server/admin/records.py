@@ -14,8 +14,8 @@ from outfitswap_desktop.server.admin.words import show
 def ledger() -> typer.Typer:
     """`admin ledger`."""
     app = group("The books.")
-    app.callback()(lambda: None)
     app.command("verify")(verify_ledger)
+    app.command("balances")(balances)
     return app
 
 
@@ -37,12 +37,27 @@ def mail() -> typer.Typer:
 
 def verify_ledger(as_json: AsJson = False) -> None:
     """Check every invariant; exit 3 when credits are off."""
-    from outfitswap_desktop.server.ledger.verify import verify
+    from outfitswap_desktop.server.ledger.verify import snapshot, verify
 
     with desk() as opened, opened.reading() as tx:
+        snapshot(tx)
         report = verify(tx)
         show([{"invariant": name, "credits_off": off} for name, off in report.off.items()], as_json=as_json)
         raise typer.Exit(0 if report.ok else 3)
+
+
+def balances(as_json: AsJson = False) -> None:
+    """Balances that are not the sum of their entries; exit 3 when there are any. Nothing is changed."""
+    from outfitswap_desktop.server.ledger.verify import rebuild, snapshot
+
+    with desk() as opened, opened.reading() as tx:
+        snapshot(tx)
+        wrong = rebuild(tx)
+        show(
+            [{"ledger_account": name, "kept": kept, "right": right} for name, (kept, right) in wrong.items()],
+            as_json=as_json,
+        )
+        raise typer.Exit(3 if wrong else 0)
 
 
 def verify_audit() -> None:

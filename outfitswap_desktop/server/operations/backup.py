@@ -202,12 +202,13 @@ def _unpack(source: Path, folder: Path) -> dict[str, Any]:
 
 
 def _check(settings: Settings, manifest: dict[str, Any]) -> str:
-    from outfitswap_desktop.server.ledger.verify import verify
+    from outfitswap_desktop.server.ledger.verify import snapshot, verify
 
     database = Database(settings.url)
     try:
         migrate.upgrade(database)
         with database.reading() as tx:
+            snapshot(tx)
             report = verify(tx)
             intact, chain = audit.verify(tx)
     finally:

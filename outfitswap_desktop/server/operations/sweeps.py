@@ -187,9 +187,10 @@ def _stripe(services: Services, now: int) -> int:
 
 def _verify(services: Services, now: int) -> int:
     """The ledger's invariants and the audit chain, for the metrics and their alerts."""
-    from outfitswap_desktop.server.ledger.verify import verify
+    from outfitswap_desktop.server.ledger.verify import snapshot, verify
 
     with services.database.reading() as tx:
+        snapshot(tx)
         report = verify(tx)
         intact, why = audit.verify(tx)
     for invariant, off in report.off.items():
