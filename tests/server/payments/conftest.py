@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
 import stripe
 from fastapi.testclient import TestClient
-from outfitswap_desktop.server.ledger.verify import verify
 from sqlalchemy import select
 
 from outfitswap_desktop.licensing.wire.ids import new_id
@@ -20,7 +21,9 @@ from outfitswap_desktop.server.accounts import people, sessions
 from outfitswap_desktop.server.app import make_app
 from outfitswap_desktop.server.config import Settings
 from outfitswap_desktop.server.ledger import credits
-from outfitswap_desktop.server.payments import orders, packs
+from outfitswap_desktop.server.ledger.verify import verify
+from outfitswap_desktop.server.payments import orders, packs, webhooks
+from outfitswap_desktop.server.problems import Refusal
 from outfitswap_desktop.server.services import Services, open_services
 from outfitswap_desktop.server.tables import payments as tables
 from tests.server.conftest import Hand
@@ -61,13 +64,18 @@ class Shop:
     """A server that sells, the imitation of Stripe beside it, and what tests do with both."""
 
     services: Services
-    client: TestClient
     sim: Control
     clock: Hand
     account: str
     token: str
     api: stripe.StripeClient
     told: set[str] = field(default_factory=set)
+    closing: ExitStack = field(default_factory=ExitStack)
+
+    @cached_property
+    def client(self) -> TestClient:
+        """The server's routes, made when first asked for: they take a quarter of a second."""
+        return self.closing.enter_context(TestClient(make_app(self.services)))
 
     def order(self, pack: str = "small", *, ident: str | None = None) -> Order:
         """Start a purchase."""
@@ -102,10 +110,16 @@ class Shop:
         return [event for event in reversed(found) if not types or event["type"] in types]
 
     def tell(self, events: Sequence[dict[str, Any]], *, expect: int = 204) -> None:
-        """Deliver events, signed, one after the other."""
+        """Deliver events, signed, one after the other, without the way through HTTP."""
         for event in events:
-            answer = self.send(json.dumps(event))
-            assert answer.status_code == expect, answer.text
+            text = json.dumps(event)
+            signature = stripe.WebhookSignature.generate_signature_header(text, SECRET)
+            status = 204
+            try:
+                webhooks.receive(self.services, text.encode(), signature, now=self.clock())
+            except Refusal as refused:
+                status = refused.status
+            assert status == expect, event["type"]
 
     def send(
         self, body: str | bytes, *, secret: str = SECRET, at: int | None = None, signature: str | None = None
@@ -152,22 +166,21 @@ OpenShop = Callable[..., Shop]
 @pytest.fixture
 def open_shop(settings: Settings, clock: Hand, sim: Control) -> Iterator[OpenShop]:
     """Opens shops on one database; with other settings where asked."""
-    opened: list[tuple[Services, TestClient]] = []
+    opened: list[Shop] = []
 
     def make(**changes: Any) -> Shop:
         services = open_services(settings.model_copy(update=changes), clock=clock)
-        client = TestClient(make_app(services))
-        client.__enter__()
-        opened.append((services, client))
         with services.database.transaction() as tx:
             packs.stock(tx)
         ident, token = account(services, clock())
         api = stripe.StripeClient(API_KEY, base_addresses={"api": sim.address}, max_network_retries=0)
-        return Shop(services, client, sim, clock, ident, token, api)
+        opened.append(Shop(services, sim, clock, ident, token, api))
+        return opened[-1]
 
     yield make
-    for _, client in opened:
-        client.__exit__(None, None, None)
+    for each in opened:
+        each.closing.close()
+        each.services.close()
 
 
 @pytest.fixture

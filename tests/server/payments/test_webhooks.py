@@ -254,7 +254,7 @@ def _story(shop: Shop) -> tuple[str, list[dict[str, Any]]]:
 
 def test_the_order_of_arrival_does_not_matter(shop: Shop) -> None:
     chance = random.Random(5)
-    for _ in range(6):
+    for _ in range(3):
         before = shop.available()
         ident, events = _story(shop)
         chance.shuffle(events)
