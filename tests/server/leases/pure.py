@@ -46,6 +46,7 @@ class PureServer:
         self.leases: dict[str, PureLease] = {}
         self.suspect: set[int] = set()
         self._memo = {} if memo is None else memo
+        self.genesis: str | None = None
 
     def buy(self, credits: int) -> None:
         self._minted += credits
@@ -67,7 +68,7 @@ class PureServer:
             one for one in self.leases.values() if one.late_at is not None and one.late_at >= self.now - LATE_WINDOW_MS
         ]
         days = min(days, SHORT_DAYS) if len(late) > LATE_LEASES else days
-        chain = Chain(lease_id, credits, f"{len(self.leases):064x}")
+        chain = Chain(lease_id, credits, self.genesis or f"{len(self.leases):064x}")
         not_after = self.now + days * DAY_MS
         self.leases[lease_id] = PureLease(device, chain, not_after + GRACE_MS)
         self._available -= credits

@@ -6,8 +6,11 @@ import itertools
 
 import pytest
 
+from outfitswap_desktop.licensing.wire.ids import new_id
 from outfitswap_desktop.licensing.wire.receipts import Chain, Receipt
 from outfitswap_desktop.server.leases import judge as judging
+from outfitswap_desktop.server.ledger.verify import verify
+from outfitswap_desktop.server.services import Services
 from tests.server.conftest import START
 from tests.server.leases.pure import PureServer
 from tests.server.leases.walk import Broken, Totals, run
@@ -45,7 +48,7 @@ def test_walks_lose_nothing_and_find_every_fork() -> None:
 
 
 @pytest.mark.slow
-def test_twenty_thousand_walks(record_property: pytest.RecordProperty) -> None:  # type: ignore[name-defined]
+def test_twenty_thousand_walks(record_property) -> None:
     totals = _walks(20_000)
     record_property("totals", str(totals))
     assert totals.walks == 20_000
@@ -113,3 +116,29 @@ def test_the_walks_have_teeth(mutant, words, monkeypatch: pytest.MonkeyPatch) ->
     mutant(monkeypatch)
     with pytest.raises(Broken, match=words):
         _walks(300)
+
+
+def _real_walks(services: Services, number: int, *, first: int = 0) -> Totals:
+    from tests.server.leases.real import BothServers, RealServer
+
+    totals = Totals()
+    for seed in range(first, first + number):
+        both = BothServers(RealServer(services, start=START), PureServer(start=START))
+        run(both, seed=seed, steps=60, honest=seed % 3 == 0, new_id=new_id, totals=totals)
+    with services.database.reading() as tx:
+        assert verify(tx).ok
+    return totals
+
+
+def test_the_real_server_does_what_the_pure_one_does(services) -> None:
+    """Signed texts, tables and ledger, step by step beside the pure server: the same answers and the same credits."""
+    totals = _real_walks(services, 4)
+    assert totals.honest_unpaid == 0
+    assert totals.leases >= 4
+
+
+@pytest.mark.slow
+def test_many_walks_of_the_real_server(services, record_property) -> None:
+    totals = _real_walks(services, 200, first=1000)
+    record_property("totals", str(totals))
+    _worth_something(totals)
