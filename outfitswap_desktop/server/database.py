@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,16 +33,21 @@ class Database:
         self.sqlite = make_url(url).get_backend_name() == "sqlite"
         self.engine = _sqlite(url) if self.sqlite else _postgresql(url, pool)
         self._writing = _Turns() if self.sqlite else None
+        self.waited: Callable[[float], object] = _heard
+        """Told the seconds that each write transaction waited for its begin."""
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A write transaction: committed at the end of the block, rolled back by any exception."""
+        started = time.perf_counter()
         if self._writing is None:
             with self.engine.begin() as connection:
+                self.waited(time.perf_counter() - started)
                 yield connection
             return
         with self._writing, self.engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+            self.waited(time.perf_counter() - started)
             try:
                 yield connection
             except BaseException:
@@ -61,6 +67,10 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+def _heard(_: float) -> None:
+    """Where nobody measures."""
 
 
 class _Turns:

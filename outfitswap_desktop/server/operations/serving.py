@@ -118,6 +118,7 @@ def _open(settings: Settings, *, tell: Tell) -> Services:
     settings.price_table()
     before, after = prepare(settings)
     services = open_services(settings)
+    services.database.waited = services.metrics.db_pool_wait.observe
     log = structlog.get_logger(__name__)
     if before != after:
         log.info("migrated", before=before, after=after)

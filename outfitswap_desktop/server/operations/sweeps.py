@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from outfitswap_desktop.licensing.wire.ids import new_id
 from outfitswap_desktop.server.operations import audit, outbox
+from outfitswap_desktop.server.operations.gauges import Gauges
 from outfitswap_desktop.server.services import Services
-from outfitswap_desktop.server.tables import accounts, leases, ledger, operations, payments
+from outfitswap_desktop.server.tables import accounts, ledger, operations
 
 HOLD_MS: Final = 300_000
 """How long the others leave a sweep to a holder that says nothing; each sweep works in short transactions and may run twice."""
@@ -49,6 +50,7 @@ class Sweeper:
         self._services = services
         self._sweeps = every_sweep() if sweeps is None else sweeps
         self._holder = f"{socket.gethostname()[:40]}:{os.getpid()}:{new_id()[-8:]}"
+        self._gauges = Gauges(services)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="sweeper", daemon=True)
 
@@ -72,7 +74,7 @@ class Sweeper:
             with suppress(Exception):
                 if self._claim(sweep):
                     done[sweep.name] = self._run(sweep)
-        measure(self._services, self._services.clock())
+        self._gauges.read(self._services.clock())
         return done
 
     def _work(self) -> None:
@@ -220,22 +222,3 @@ def _leftovers(services: Services, now: int) -> int:
         with services.database.transaction() as tx:
             count += tx.execute(statement).rowcount
     return count
-
-
-def measure(services: Services, now: int) -> None:
-    """Set the gauges that the database knows; every process that sweeps does, each for its own metrics."""
-    metrics = services.metrics
-    holding = ledger.reservations.c
-    waiting = operations.outbox.c
-    given_up = waiting.attempts >= outbox.ATTEMPTS
-
-    def count(tx: Connection, *conditions: object) -> int:
-        return int(tx.execute(select(func.count()).where(*conditions)).scalar_one())  # type: ignore[arg-type]
-
-    with services.database.reading() as tx:
-        metrics.reservations_held.set(count(tx, holding.state == "held"))
-        metrics.reservations_overdue.set(count(tx, holding.state == "held", holding.expires_at < now))
-        metrics.leases_open.set(count(tx, leases.leases.c.state == "open"))
-        metrics.orders_in_review.set(count(tx, payments.orders.c.state == "review"))
-        metrics.outbox_waiting.set(count(tx, waiting.sent_at.is_(None), ~given_up))
-        metrics.outbox_given_up.set(count(tx, waiting.sent_at.is_(None), given_up))
