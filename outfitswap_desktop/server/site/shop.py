@@ -65,7 +65,8 @@ def show_packs(visit: VisitDep) -> Response:
     """What can be bought, and the orders so far."""
     if visit.session is not None:
         visit.may_look()
-    available, mine = 0, ()
+    available = 0
+    mine: tuple[messages.Order, ...] = ()
     if visit.session is not None:
         with visit.services.database.reading() as tx:
             available = credits.balance(tx, visit.account_id, now=visit.now).available

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import quote, urlsplit
 
 from fastapi import Depends, Form, Request, Response
@@ -26,6 +26,7 @@ from outfitswap_desktop.server.site.pages.drawing import draw
 LARGEST_FORM: Final = 5 * 1024 * 1024
 """Bytes; the largest file of wire.offline and what a form puts around it."""
 _SIGN_IN: Final = "/sign-in"
+AnyResponse = TypeVar("AnyResponse", bound=Response)
 
 
 class Visit:
@@ -162,7 +163,7 @@ class Visit:
             return f"session:{self.session.caller.session_id}"
         return f"visit:{self._visit}" if self._visit else ""
 
-    def _kept(self, response: Any) -> Any:
+    def _kept(self, response: AnyResponse) -> AnyResponse:
         if self._new_visit:
             self._cookies.set_visit(response, self._new_visit)
         if self._stale and self.session is not None:

@@ -58,7 +58,9 @@ class Browser:
         """The page at `path`."""
         return self._read(self.client.get(path), status)
 
-    def send(self, action: str, *, status: int = 200, files: dict[str, tuple[str, bytes]] | None = None, **values: str) -> str:
+    def send(
+        self, action: str, *, status: int = 200, files: dict[str, tuple[str, bytes]] | None = None, **values: str
+    ) -> str:
         """Fill in the form of the open page that leads to `action`, send it, and see the page after it."""
         fields = {**Forms(self.page).forms[action], **values}
         return self._read(self.client.post(action, data=fields, files=files), status)
@@ -78,7 +80,9 @@ class Browser:
         """The texts of all e-mails so far, in order."""
         outbox.flush(self.services, now=self.services.clock())
         folder: Path = self.services.settings.home / "mail"
-        found = [email.message_from_bytes(path.read_bytes(), policy=policy.default) for path in sorted(folder.glob("*.eml"))]
+        found = [
+            email.message_from_bytes(path.read_bytes(), policy=policy.default) for path in sorted(folder.glob("*.eml"))
+        ]
         return [str(each["To"]) + "\n" + str(each.get_content()) for each in found]
 
     def link(self, page: str) -> str:

@@ -1,5 +1,3 @@
-import pytest
-
 from tests.server.site.conftest import EMAIL, PASSWORD
 
 
