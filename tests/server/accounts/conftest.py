@@ -6,15 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from outfitswap_desktop.licensing.wire.device import make_proof
+from outfitswap_desktop.server.accounts import people
+from outfitswap_desktop.server.accounts.entering import Entrance
 from outfitswap_desktop.server.services import Services
 from outfitswap_desktop.server.tables.operations import outbox
 
 PASSWORD = "correct horse battery"
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what no database has a part in."""
 
 
 @dataclass
@@ -89,6 +95,27 @@ def join(client: TestClient, mails, desk: Machine) -> Callable[..., Signed]:
         return sign_in(client, email, machine or desk)
 
     return joined
+
+
+@pytest.fixture
+def settled(services: Services, client: TestClient) -> Callable[..., Signed]:
+    """Somebody with a confirmed address who is signed in, put straight into the database (and with a cheap password)."""
+
+    def make(
+        email: str | None = "ada@example.org", *, machine: Machine | None = None, agent: str = "testclient"
+    ) -> Signed:
+        now = services.clock()
+        with services.database.transaction() as tx:
+            account_id = people.find_by_email(tx, email) if email is not None else None
+            if account_id is None:
+                account_id = people.create(
+                    tx, email=email, password_hash=CHEAP.hash(PASSWORD), display_name="Ada L.", now=now, verified=True
+                )
+            device = None if machine is None else machine.proof()
+            tokens = Entrance(services, agent=agent, ip="192.0.2.77", now=now).enter(tx, account_id, device=device)
+        return Signed(client, tokens.model_dump())
+
+    return make
 
 
 def sign_in(client: TestClient, email: str, machine: Machine | None, *, password: str = PASSWORD) -> Signed:
