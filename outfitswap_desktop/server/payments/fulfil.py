@@ -53,7 +53,8 @@ def look(services: Services, account_id: str, order_id: str, *, now: int) -> mes
     """
     with services.database.reading() as tx:
         order = read(tx, account_id, order_id)
-    if services.stripe is None or order.state not in {"new", "open"}:
+        looked_at = tx.execute(select(orders.c.looked_at).where(orders.c.id == order_id)).scalar_one()
+    if services.stripe is None or order.state not in {"new", "open"} or looked_at >= now - LOOK_AGAIN:
         return order
     with services.database.transaction() as tx:
         mine = update(orders).where(orders.c.id == order_id, orders.c.looked_at < now - LOOK_AGAIN)

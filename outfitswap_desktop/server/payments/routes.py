@@ -51,7 +51,7 @@ def router() -> APIRouter:
         if idempotency_key is None:
             raise Refusal(
                 400,
-                "idempotency_key_missing",
+                "no_idempotency_key",
                 title="The Idempotency-Key header is missing",
                 detail="Send the order's id as Idempotency-Key.",
             )

@@ -49,7 +49,7 @@ def test_one_id_is_one_order_and_one_page(shop: Shop) -> None:
 
 def test_the_routes_ask_for_a_key_and_keep_orders_private(shop: Shop) -> None:
     body = {"id": new_id(), "pack_id": "small"}
-    assert shop.post("/v1/orders", body).json()["code"] == "idempotency_key_missing"
+    assert shop.post("/v1/orders", body).json()["code"] == "no_idempotency_key"
     made = shop.post("/v1/orders", body, Idempotency_Key="k-1")
     assert made.status_code == 200
     assert made.json()["state"] == "open"
