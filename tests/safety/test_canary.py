@@ -293,6 +293,7 @@ def test_what_was_released_before_is_judged_again_when_it_is_copied(faces, tmp_p
         assert [image.kind for image in strict._made if isinstance(image, ReleasedImage)] == []
 
 
+@pytest.mark.slow
 def test_photos_at_hand(photo_folder, tmp_path):
     """Of the photos that NudeNet finds a face in, none comes in, and none goes out."""
     seen = 0
@@ -340,6 +341,10 @@ COMMANDS = {
     "takes along what was made": {"history export"},
     "shows and erases words and numbers": {
         "history list", "history show", "history erase", "doctor", "prompt check", "verify", "audit verify", "report",
+    },
+    "credits, no pictures": {
+        "licence activate", "licence status", "licence take", "licence return", "licence release", "licence history",
+        "licence buy", "licence request", "licence receipts",
     },
     "weights and measurements, no pictures": {
         "bench", "models list", "models get", "models verify", "models import", "models remove", "models network", "models pin",

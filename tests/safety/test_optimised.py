@@ -65,7 +65,7 @@ for prompt, more in (("naked", {"consent": "self"}), ("navy shirt", {})):
 """
 
 
-@pytest.mark.parametrize("flag", ["-B", "-OO"])
+@pytest.mark.parametrize("flag", [pytest.param("-B", marks=pytest.mark.slow), "-OO"])
 def test_a_word_and_a_missing_consent_are_refused(flag, astronaut_file):
     run = subprocess.run(
         [sys.executable, flag, "-c", REFUSED, str(astronaut_file)],
