@@ -14,15 +14,22 @@ _OPTION: Final = re.compile(r"--[a-z]")
 _MODELS: Final = frozenset({"weights_missing", "weights_damaged", "licence_not_accepted"})
 """Reasons whose hints name a command for what the Models page does."""
 CREDIT_REASONS: Final = frozenset({
-    *("signed_out", "no_credits", "offline", "clock_moved_back", "device_suspect", "lease_ended"),
+    *("signed_out", "no_credits", "debt", "offline", "clock_moved_back", "device_suspect", "lease_ended"),
+    *("lease_unusable", "lease_not_begun", "journal_damaged", "not_held", "secrets_lost", "frozen"),
 })  # fmt: skip
 """Reasons of a job that could not be paid; their hints may name commands for what the Credits page does."""
+_COMMAND: Final = re.compile(r"--[a-z]|\boutfitswap [a-z]")
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+")
 
 
 def without_options(text: str) -> str:
     """The text without the sentences that name an option of the command line."""
     return " ".join(part for part in _SENTENCE_END.split(text) if not _OPTION.search(part))
+
+
+def without_commands(text: str) -> str:
+    """The text without the sentences that name a command or an option of the command line."""
+    return " ".join(part for part in _SENTENCE_END.split(text) if not _COMMAND.search(part))
 
 
 def in_window(problem: Problem) -> Problem:
@@ -70,4 +77,9 @@ def _hint(problem: Problem) -> str:
     other = QCoreApplication.translate(
         "Wording", "Choose another garment or person, or paint the mask with the brush (B)."
     )
+    if problem.reason in CREDIT_REASONS:
+        other = QCoreApplication.translate(
+            "Wording", "The Credits page says how they stand; the fabric engine costs none."
+        )
+        return hints.get(problem.reason) or without_commands(problem.hint) or other
     return hints.get(problem.reason) or without_options(problem.hint) or other

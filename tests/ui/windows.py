@@ -11,12 +11,12 @@ from tests.engine.scripted import small_road
 
 
 @contextmanager
-def main_window(qtbot, *, real=False, agreed=True, photo=None):
+def main_window(qtbot, *, real=False, agreed=True, photo=None, licensing=None):
     """Yields a window whose workshop is built; afterwards nothing of it is left."""
     if agreed:
         keep_agreed(paths.data_dir(), today=date(2026, 1, 1))
     clients = None if real else (lambda name: EngineClient(factory=small_road, name=name))
-    window = make_window(app.make_application(), clients=clients)
+    window = make_window(app.make_application(), clients=clients, licensing=licensing)
     window.resize(1360, 860)
     window.settings.change(confirm_close=False)
     window.show()

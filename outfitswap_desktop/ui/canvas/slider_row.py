@@ -62,6 +62,10 @@ class SliderRow(QWidget):
     def slider(self) -> QSlider:
         return self._slider
 
+    @property
+    def number(self) -> QSpinBox:
+        return self._number
+
     def show_value(self, value: int) -> None:
         """Show a value without saying so."""
         with QSignalBlocker(self._slider), QSignalBlocker(self._number):

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
 from outfitswap_desktop.ui.canvas.slider_row import SliderRow
 from outfitswap_desktop.ui.credits.words import credits_of, day_of, engine_of, number_of
+from outfitswap_desktop.ui.outfit.form import TEXT_MARGINS
 from outfitswap_desktop.ui.pages.parts import button, foot, label, panel
 
 MOST_CREDITS: Final = 500
@@ -19,8 +20,8 @@ _DAY_MS: Final = 86_400_000
 
 
 def most_along(available: int) -> int:
-    """The most that can be taken along: half of what is left, so that a lost machine never strands all of it."""
-    return min(MOST_CREDITS, available // 2)
+    """The most that can be taken along, as the server has it: half of what is left, so that no machine strands all of it."""
+    return min(MOST_CREDITS, (available + 1) // 2)
 
 
 class AlongDialog(QDialog):
@@ -54,6 +55,7 @@ class AlongDialog(QDialog):
         self._why = label("", "hint")
         self._build(available)
         for row in (self.credits, self.days):
+            row.number.lineEdit().setTextMargins(*TEXT_MARGINS)
             row.moved.connect(lambda _value: self._show())
             row.settled.connect(lambda _value: self._show())
         self._show()
@@ -77,7 +79,7 @@ class AlongDialog(QDialog):
         column.addLayout(foot(self._why, self.cancel, self.go))
         if not self.most:
             self.go.setEnabled(False)
-            self._why.setText(self.tr("At least two credits are needed: half of them can be taken along."))
+            self._why.setText(self.tr("No credits are left to take along."))
         else:
             half = self.tr("At most {most}: half of the {available} that are left.")
             if self.most == MOST_CREDITS:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from outfitswap_desktop.ui.credits.words import day_of, engine_of, number_of, when_of
+from outfitswap_desktop.ui.credits.words import credits_of, day_of, engine_of, number_of, when_of
 from outfitswap_desktop.ui.pages.parts import button, label
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ class Tile(QFrame):
         self.number.setText("–" if count is None else number_of(count))
         self.number.setAccessibleName(f"{self._name}: {self.number.text()}")
         self.under.setText(under)
-        self.under.setVisible(bool(under))
 
 
 class BalancePanel(QWidget):
@@ -80,9 +79,9 @@ class BalancePanel(QWidget):
         self.give_back.setVisible(there)
         self.give_back.setEnabled(there and status.state == "online")
         self.prices.setText(
-            self.tr("A picture costs: {prices}.").format(
+            self.tr("Credits for a picture – {prices}").format(
                 prices=" · ".join(
-                    self.tr("{engine} {credits}").format(engine=engine_of(engine), credits=number_of(price))
+                    self.tr("{engine}: {credits}").format(engine=engine_of(engine), credits=number_of(price))
                     for engine, price in sorted(
                         {"fabric": 0, **status.prices}.items(), key=lambda one: (one[1], one[0])
                     )
@@ -99,7 +98,7 @@ class BalancePanel(QWidget):
         if under:
             self.account.show_count(balance.available, under)
         lines = [
-            self.tr("{credits} of them end on {day}.").format(credits=number_of(one.credits), day=day_of(one.at))
+            self.tr("{credits} end on {day}.").format(credits=credits_of(one.credits), day=day_of(one.at))
             for one in balance.expiring[:MOST_LINES]
         ]
         others = [lease for lease in balance.leases if lease.state == "open" and lease.device_label != device]

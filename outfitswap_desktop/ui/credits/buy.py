@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtGui import QMouseEvent, QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QDialog,
@@ -38,7 +38,7 @@ class BuyDialog(QDialog):
         self.setObjectName("buyDialog")
         self.setWindowTitle(self.tr("Buy credits"))
         self.setMinimumWidth(540)
-        self.resize(560, 520)
+        self.resize(560, 440)
         self._work = work
         self._packs: dict[str, messages.Pack] = {}
         self.boxes: dict[str, QRadioButton] = {}
@@ -186,13 +186,23 @@ class BuyDialog(QDialog):
             self._group.addButton(row.box)
             self.boxes[pack.id] = row.box
             self._rows.addWidget(row)
+            row.show()  # else it would be shown after the focus was given
         self._empty.setText(self.tr("Nothing can be bought at the moment."))
         self._empty.setVisible(not answer)
         if answer:
             middle = answer[len(answer) // 2 if len(answer) > 1 else 0].id
             self.boxes[middle].setChecked(True)
-            self.boxes[middle].setFocus()
         self._enable()
+        self._take_focus()
+
+    def _take_focus(self) -> None:
+        if self.chosen:
+            self.boxes[self.chosen].setFocus()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """The focus goes to the packs, where those are there already."""
+        super().showEvent(event)
+        self._take_focus()
 
     def _note(self, pack: messages.Pack, *, best: bool) -> str:
         status = self._work.status

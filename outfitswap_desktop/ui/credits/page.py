@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QDialog,
     QFileDialog,
@@ -27,10 +28,9 @@ from outfitswap_desktop.ui.credits.balance import BalancePanel
 from outfitswap_desktop.ui.credits.buy import BuyDialog
 from outfitswap_desktop.ui.credits.postings import PostingsModel, postings_view
 from outfitswap_desktop.ui.credits.sign_in import SignInPanel
-from outfitswap_desktop.ui.credits.words import Standing, credits_of, nothing_charged, said_of, standing_of
+from outfitswap_desktop.ui.credits.words import Standing, credits_of, nothing_charged, said_of, standing_of, why_of
 from outfitswap_desktop.ui.credits.work import failed
 from outfitswap_desktop.ui.pages.parts import IconLabel, NoticeLine, button, label, scrolled
-from outfitswap_desktop.ui.wording import without_options
 
 if TYPE_CHECKING:
     from outfitswap_desktop.licensing.account import Status
@@ -49,6 +49,7 @@ class CreditsPage(QWidget):
         self.setObjectName("creditsPage")
         self._work = work
         self._balance: messages.Balance | None = None
+        self._focused = -1
         self.who = label("", "hint", wrap=False)
         self.nothing = label("")
         self.standing = _StandingPanel()
@@ -104,7 +105,7 @@ class CreditsPage(QWidget):
         row.addWidget(self.more)
         column.addLayout(row)
         column.addWidget(self.view, 1)
-        self._empty = label(self.tr("Nothing has been paid or bought yet."), "hint")
+        self._empty = label("", "hint")
         column.addWidget(self._empty, 1, Qt.AlignmentFlag.AlignTop)
         return page
 
@@ -120,8 +121,9 @@ class CreditsPage(QWidget):
         menu = QMenu(self.other)
         self.commands = {
             "refresh": menu.addAction(icons.icon("refresh"), self.tr("Ask the server again"), self._work.load),
+            "request": menu.addAction(icons.icon("save"), self.tr("Save a request file…"), self.sign_in.ask_request),
             "key": menu.addAction(icons.icon("plus"), self.tr("Use a licence key…"), self._ask_key),
-            "import": menu.addAction(icons.icon("open"), self.tr("Import an answer file…"), self._ask_import),
+            "import": menu.addAction(icons.icon("open"), self.tr("Import an answer file…"), self.sign_in.ask_import),
             "receipts": menu.addAction(icons.icon("save"), self.tr("Save what was spent here…"), self._ask_receipts),
         }
         self.other.setMenu(menu)
@@ -131,6 +133,7 @@ class CreditsPage(QWidget):
         work = self._work
         work.status_changed.connect(self._show)
         work.balance_came.connect(self._show_balance)
+        work.trouble.connect(lambda problem: self.notice.say(said_of(problem), bad=True))
         work.history_came.connect(self._show_history)
         work.moved.connect(self._moved)
         work.ended.connect(self._ended)
@@ -162,11 +165,27 @@ class CreditsPage(QWidget):
         self.who.setText(" · ".join(part for part in (status.account, status.device) if part))
         if inside:
             self.balance.show_status(status)
-            if self._balance is not None and status.state == "online":
-                self.balance.show_balance(self._balance, status.device)
+            if self._balance is not None and self._balance.available == status.available and status.state == "online":
+                self.balance.show_balance(self._balance, status.device)  # else its buckets are those of before
         else:
             self._balance = None
         self._enable()
+        self._take_focus()
+
+    def _take_focus(self) -> None:
+        """The focus goes to what the page is for, once; not to the first small button."""
+        if not self.isVisible() or self.stack.currentIndex() == self._focused:
+            return
+        self._focused = self.stack.currentIndex()
+        inside = self.buy if self.buy.isEnabled() else self.other
+        first: dict[int, QWidget] = {SIGN_IN: self.sign_in.browser, ACCOUNT: inside}
+        if self._focused in first:
+            first[self._focused].setFocus()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Seen for the first time."""
+        super().showEvent(event)
+        self._take_focus()
 
     def _show_balance(self, answer: messages.Balance | KnownError) -> None:
         status = self._work.status
@@ -189,9 +208,9 @@ class CreditsPage(QWidget):
         online = status is not None and status.state == "online"
         away = self.tr("The server cannot be reached.")
         there = status is not None and status.lease_until is not None
-        enough = status is not None and (status.available or 0) > 1
+        enough = status is not None and (status.available or 0) > 0
         self.along.setEnabled(online and not busy and not there and enough)
-        why = "" if enough else self.tr("Too few credits are left to take some along.")
+        why = "" if enough else self.tr("No credits are left to take along.")
         self.along.setToolTip(
             away if not online else self.tr("Give back first what is on this machine.") if there else why
         )
@@ -204,6 +223,11 @@ class CreditsPage(QWidget):
         rows = self.model.rowCount()
         self.view.setVisible(bool(rows))
         self._empty.setVisible(not rows)
+        self._empty.setText(
+            self.tr("Nothing has been paid or bought yet.")
+            if online
+            else self.tr("It shows when the server can be reached.")
+        )
         self.more.setVisible(self.model.next is not None)
 
     def _moved(self, doing: str) -> None:
@@ -271,11 +295,6 @@ class CreditsPage(QWidget):
         if given and key.strip():
             self._work.redeem(key.strip())
 
-    def _ask_import(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, self.tr("Import the answer"), "", self.tr("Answers (*.oslic)"))
-        if name:
-            self._work.import_file(Path(name))
-
     def _ask_receipts(self) -> None:
         name, _ = QFileDialog.getSaveFileName(
             self, self.tr("Save what was spent here"), "outfitswap.osrcp", self.tr("Receipts (*.osrcp)")
@@ -308,9 +327,7 @@ class _StandingPanel(QFrame):
         self._icon.show_icon(standing.icon, tint=standing.tint)
         self.heading.setText(standing.heading)
         self.sentence.setText(standing.sentence)
-        further = without_options(status.notice) if status.state in ("online", "offline") else ""
-        if not further and status.low and status.state == "online":
-            further = self.tr("Few credits are left: not enough for ten pictures of the dearest engine.")
+        further = why_of(status) if status.state in ("online", "offline") and status.reason != "offline" else ""
         self.further.setText(further)
         self.further.setVisible(bool(further))
 

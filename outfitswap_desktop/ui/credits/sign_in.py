@@ -78,7 +78,7 @@ class SignInPanel(QWidget):
 
     def _ways(self) -> QWidget:
         page, column = _page()
-        frame, inside = panel("notice")
+        frame, inside = panel()
         row = QHBoxLayout()
         row.setSpacing(14)
         row.addWidget(IconLabel("person", 26, tint="accent"))
@@ -145,8 +145,9 @@ class SignInPanel(QWidget):
         column.addWidget(self._address_row)
         self.stop = button(self.tr("Cancel"), "stop")
         self.stop.clicked.connect(self._stop)
-        column.addStretch(1)
+        column.addSpacing(8)
         column.addLayout(_left(self.stop))
+        column.addStretch(1)
         return page
 
     def _code(self) -> QWidget:
@@ -177,8 +178,9 @@ class SignInPanel(QWidget):
         self.open_page.clicked.connect(lambda: self._work.url_asked.emit(self._code_url))
         stop = button(self.tr("Cancel"), "stop")
         stop.clicked.connect(self._stop)
-        column.addStretch(1)
+        column.addSpacing(8)
         column.addLayout(_left(stop, self.copy, self.open_page))
+        column.addStretch(1)
         return page
 
     def _key(self) -> QWidget:
@@ -199,17 +201,18 @@ class SignInPanel(QWidget):
         self.key.returnPressed.connect(self._redeem)
         self.key.textChanged.connect(lambda _text: self._enable())
         column.addWidget(self.key)
-        column.addStretch(1)
+        column.addSpacing(8)
         column.addLayout(_left(self._back(), self.use_key))
+        column.addStretch(1)
         return page
 
     def _files(self) -> QWidget:
         page, column = _page()
         column.addWidget(label(self.tr("For a machine without a network"), "heading"))
         self.request = button(self.tr("Save the request…"), "save")
-        self.request.clicked.connect(self._save_request)
+        self.request.clicked.connect(self.ask_request)
         self.take = button(self.tr("Import the answer…"), "open")
-        self.take.clicked.connect(self._import)
+        self.take.clicked.connect(self.ask_import)
         self._there = label("")
         steps = (
             (label(self.tr("Save a request of this machine to a stick.")), self.request),
@@ -226,8 +229,9 @@ class SignInPanel(QWidget):
             if press is not None:
                 grid.addWidget(press, number, 2, Qt.AlignmentFlag.AlignTop)
         column.addLayout(grid)
-        column.addStretch(1)
+        column.addSpacing(8)
         column.addLayout(_left(self._back()))
+        column.addStretch(1)
         return page
 
     def _back(self) -> QPushButton:
@@ -255,14 +259,16 @@ class SignInPanel(QWidget):
             self.said.emit(self.tr("Asking about this key…"), False)
             self._work.redeem(self.key.text().strip())
 
-    def _save_request(self) -> None:
+    def ask_request(self) -> None:
+        """Ask where the request shall go."""
         name, _ = QFileDialog.getSaveFileName(
             self, self.tr("Save the request"), "outfitswap.osreq", self.tr("Requests (*.osreq)")
         )
         if name:
             self._work.write_request(Path(name))
 
-    def _import(self) -> None:
+    def ask_import(self) -> None:
+        """Ask for the answer."""
         name, _ = QFileDialog.getOpenFileName(self, self.tr("Import the answer"), "", self.tr("Answers (*.oslic)"))
         if name:
             self._work.import_file(Path(name))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QCoreApplication, QDateTime, QLocale
 
-from outfitswap_desktop.ui.wording import without_options
+from outfitswap_desktop.ui.wording import without_commands
 
 if TYPE_CHECKING:
     from outfitswap_desktop.errors import KnownError
@@ -18,6 +19,7 @@ WITHOUT_CENTS: Final = frozenset({
     *("bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"),
 })  # fmt: skip
 """Currencies whose smallest unit is the whole one (docs.stripe.com/currencies)."""
+_WEEKDAY: Final = re.compile(r"[,\s]*d{3,4}[,\s]*")
 SYMBOLS: Final = {"eur": "€", "usd": "$", "gbp": "£", "jpy": "¥"}
 NAMES: Final = {
     "sd15": "Stable Diffusion 1.5",
@@ -56,8 +58,9 @@ def change_of(count: int) -> str:
 
 
 def day_of(millis: int) -> str:
-    """The day of a time, milliseconds since 1970."""
-    return QLocale().toString(QDateTime.fromMSecsSinceEpoch(millis).date(), QLocale.FormatType.LongFormat)
+    """The day of a time, milliseconds since 1970, in full but for the day of the week."""
+    whole = QLocale().dateFormat(QLocale.FormatType.LongFormat)
+    return QLocale().toString(QDateTime.fromMSecsSinceEpoch(millis).date(), _WEEKDAY.sub("", whole))
 
 
 def when_of(millis: int) -> str:
@@ -77,7 +80,7 @@ def price_of(minor: int, currency: str) -> str:
 def engine_of(engine: str) -> str:
     """An engine's name for the user, short."""
     if engine == "fabric":
-        return QCoreApplication.translate("Credits", "Fabric (built in)")
+        return QCoreApplication.translate("Credits", "Fabric")
     return NAMES.get(engine, engine)
 
 
@@ -104,7 +107,7 @@ def standing_of(status: Status) -> Standing:
     if status.state == "offline":
         heading = QCoreApplication.translate("Credits", "Offline")
         return Standing("about", "dim", heading, _offline(status))
-    heading = QCoreApplication.translate("Credits", "Only looking, for now")
+    heading = QCoreApplication.translate("Credits", "Read-only for now")
     return Standing("warning", "warning", heading, _read_only(status))
 
 
@@ -121,27 +124,42 @@ def _offline(status: Status) -> str:
 
 
 def _read_only(status: Status) -> str:
-    why = {
+    rest = QCoreApplication.translate(
+        "Credits", "Your results stay yours to see and export, and the fabric engine still runs."
+    )
+    return f"{why_of(status)} {rest}".strip()
+
+
+def why_of(status: Status) -> str:
+    """The sentence of a Status' reason; its own notice for a reason that this page does not know, "" for none."""
+    known = {
         "clock_moved_back": QCoreApplication.translate(
             "Credits", "The clock of this machine went back. Set it right and connect to the network once."
         ),
         "device_suspect": QCoreApplication.translate(
-            "Credits", "The credits on this machine were spent on a copy of it too. Sign out and in again to go on."
+            "Credits",
+            "The credits on this machine were spent on a copy of it too. Sign out and in again to take some along.",
+        ),
+        "lease_closing": QCoreApplication.translate(
+            "Credits", "The credits on this machine are being given back; that ends when the server can be reached."
         ),
         "lease_ended": QCoreApplication.translate(
-            "Credits", "The days that credits were taken along for are over. Connect to the network to go on."
+            "Credits",
+            "The days that credits were taken along for are over. What is left returns to your account by itself.",
         ),
         "no_credits": QCoreApplication.translate("Credits", "No credits are left. Buy some to go on."),
         "offline": QCoreApplication.translate(
             "Credits",
             "The server cannot be reached, and no credits are on this machine. Connect to the network to go on.",
         ),
+        "low": QCoreApplication.translate(
+            "Credits", "Few credits are left: not enough for ten pictures of the dearest engine."
+        ),
+        "plain_file": QCoreApplication.translate(
+            "Credits", "This machine has no keyring: the sign-in is kept in a file that only you can read."
+        ),
     }
-    rest = QCoreApplication.translate(
-        "Credits", "Your results stay yours to see and export, and the fabric engine still runs."
-    )
-    known = why.get(status.reason) or without_options(status.notice)
-    return f"{known} {rest}".strip()
+    return known.get(status.reason) or without_commands(status.notice)
 
 
 def kind_of(entry: messages.HistoryEntry) -> str:
@@ -150,10 +168,9 @@ def kind_of(entry: messages.HistoryEntry) -> str:
         "purchase": QCoreApplication.translate("Credits", "Bought"),
         "promo": QCoreApplication.translate("Credits", "Free credits"),
         "licence": QCoreApplication.translate("Credits", "Licence key"),
-        "admin_grant": QCoreApplication.translate("Credits", "Given by support"),
-        "admin_revoke": QCoreApplication.translate("Credits", "Taken back by support"),
+        "grant": QCoreApplication.translate("Credits", "Given by support"),
+        "revoke": QCoreApplication.translate("Credits", "Taken back by support"),
         "reserve": QCoreApplication.translate("Credits", "Set aside for a picture"),
-        "settle": QCoreApplication.translate("Credits", "Picture settled"),
         "commit": QCoreApplication.translate("Credits", "Picture paid"),
         "void": QCoreApplication.translate("Credits", "Returned: no picture was made"),
         "expire": QCoreApplication.translate("Credits", "Returned: the job was never ended"),
@@ -162,8 +179,9 @@ def kind_of(entry: messages.HistoryEntry) -> str:
         "lease_back": QCoreApplication.translate("Credits", "Given back"),
         "refund": QCoreApplication.translate("Credits", "Money returned"),
         "dispute": QCoreApplication.translate("Credits", "Payment disputed"),
-        "dispute_won": QCoreApplication.translate("Credits", "Dispute settled"),
-        "grant_expired": QCoreApplication.translate("Credits", "Free credits ended"),
+        "refund_undone": QCoreApplication.translate("Credits", "Money not returned after all"),
+        "dispute_undone": QCoreApplication.translate("Credits", "Dispute settled"),
+        "breakage": QCoreApplication.translate("Credits", "Free credits ended"),
     }
     return names.get(entry.kind, entry.kind.replace("_", " ").capitalize())
 
@@ -176,8 +194,9 @@ def said_of(problem: KnownError) -> str:
             "Credits", "Start again, and finish in the browser within two minutes."
         ),
         "signed_out": QCoreApplication.translate("Credits", "Sign in again."),
+        "lease_open": QCoreApplication.translate("Credits", "Give them back first."),
         "no_credits": QCoreApplication.translate("Credits", "Buy credits, or take fewer."),
         "clock_moved_back": QCoreApplication.translate("Credits", "Set the clock right, then try again."),
     }
-    hint = hints.get(problem.reason) or without_options(problem.hint)
+    hint = hints.get(problem.reason) or without_commands(problem.hint)
     return f"{problem.message} {hint}".strip()

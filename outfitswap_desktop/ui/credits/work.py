@@ -35,6 +35,8 @@ class CreditsWork(QObject):
 
     status_changed = Signal(object)
     """The Status, after every look."""
+    trouble = Signal(object)
+    """A KnownError that kept the server from being asked; being offline is none."""
     balance_came = Signal(object)
     """A messages.Balance, or the KnownError that kept it."""
     history_came = Signal(object, bool)
@@ -101,20 +103,31 @@ class CreditsWork(QObject):
         """At the window's start: look, and where somebody is signed in, tell the server what waits and ask what is left."""
         self.look(lambda: self.refresh() if self.state not in {"none", "signed_out"} else None)
 
-    def refresh(self) -> None:
-        """Ask the server; offline is a state."""
-        if self._opened is not None:
-            self._asks.run(told(lambda: self._credits().refresh()), self._took, key="refresh")
-
-    def load(self) -> None:
-        """All that the page shows: status, balance, the newest page of the history."""
+    def refresh(self, then: Callable[[], object] | None = None) -> None:
+        """Ask the server; offline is a state. `then` is called after `status_changed`."""
         if self._opened is None:
             return
-        self.refresh()
-        self._asks.run(told(lambda: self._credits().balance()), self.balance_came.emit, key="balance")
-        self._asks.run(
-            told(lambda: self._credits().history()), lambda page: self.history_came.emit(page, False), key="history"
-        )
+
+        def asked(answer: Any) -> None:
+            self._took(answer)
+            if isinstance(answer, KnownError):
+                self.trouble.emit(answer)
+            if then is not None:
+                then()
+
+        self._asks.run(told(lambda: self._credits().refresh()), asked, key="refresh")
+
+    def load(self) -> None:
+        """All that the page shows: status, and where the server answers balance and the newest page of the history."""
+        self.look()
+        self.refresh(self._load_account)
+
+    def _load_account(self) -> None:
+        if self.state == "online":
+            self._asks.run(told(lambda: self._credits().balance()), self.balance_came.emit, key="balance")
+            self._asks.run(
+                told(lambda: self._credits().history()), lambda page: self.history_came.emit(page, False), key="history"
+            )
 
     def more_history(self, cursor: str) -> None:
         """The page of the history after a cursor."""
@@ -178,12 +191,13 @@ class CreditsWork(QObject):
         self._cancel.set()
 
     def close(self) -> None:
-        """Stop waiting and end the threads."""
+        """Stop waiting, end the threads and close the face."""
         self._cancel.set()
         self._again.stop()
         self._opened = None
-        for each in (self._long, self._asks, self._quick):
-            each.close()
+        self._long.close()
+        self._asks.close()
+        self._quick.close(self._close_face)
 
     # A purchase
 
@@ -261,12 +275,18 @@ class CreditsWork(QObject):
             self.status = answer
             self.status_changed.emit(answer)
 
+    def _close_face(self) -> None:
+        with self._opening:
+            made, self._made = self._made, None
+        if made is not None:
+            made.close()
+
     def _credits(self) -> Licensing:
         with self._opening:
+            opened = self._opened
+            if opened is None:
+                raise Cancelled
             if self._made is None:
-                opened = self._opened
-                if opened is None:
-                    raise Cancelled
                 self._made = opened()
             return self._made
 

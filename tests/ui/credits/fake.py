@@ -50,7 +50,7 @@ def postings():
 
 
 class FakeLicensing(Licensing):
-    """`now` is its Status; `faults[name]` is raised by a method; `calls` says what was asked, and `threads` on which."""
+    """Not opened like the real one. `now` is its Status; `faults[name]` is raised by a method; `calls` says what was asked."""
 
     def __init__(self, now=ONLINE):
         self.now = now
@@ -189,6 +189,9 @@ class FakeLicensing(Licensing):
         self.orders[known] = order.model_copy(update={"state": state, "checkout_url": None})
         if state == "paid":
             self.now = replace(self.now, available=self.now.available + order.credits, low=False)
+
+    def close(self):
+        self._said("close")
 
     def gate(self):
         raise NotImplementedError
