@@ -19,6 +19,7 @@ try:
     from outfitswap_desktop.cli_bench import bench
     from outfitswap_desktop.cli_checks import add_checks
     from outfitswap_desktop.cli_history import history_app
+    from outfitswap_desktop.cli_licence import licence_app
     from outfitswap_desktop.cli_models import models_app
     from outfitswap_desktop.cli_options import (
         LARGEST,
@@ -57,6 +58,7 @@ app = typer.Typer(
 )
 app.add_typer(history_app, name="history")
 app.add_typer(models_app, name="models")
+app.add_typer(licence_app, name="licence")
 add_checks(app)
 app.command("bench")(bench)
 

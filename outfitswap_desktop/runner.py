@@ -2,6 +2,7 @@
 
 read -> source gates -> request gates -> parse and mask -> plan gates -> generate -> output gates -> marks -> staged files ->
 history row -> files in place. After a kill at any moment the next start finishes or undoes the job (docs/adr/0008).
+Credits are set aside between plan gates and painting, and spent once the files are in place; on any other end they return.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from typing import Any
 from outfitswap_desktop.core import pipeline
 from outfitswap_desktop.core.arrays import Mask
 from outfitswap_desktop.core.colour import to_srgb
+from outfitswap_desktop.core.credits import JobCredits
 from outfitswap_desktop.core.encode import format_for
 from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest, SwapResult, refuse_nonsense
 from outfitswap_desktop.core.memory import give_back
 from outfitswap_desktop.core.receipt import file_hash, make_receipt
 from outfitswap_desktop.core.regions import Segmentation
-from outfitswap_desktop.core.steps import Engines, Steps
+from outfitswap_desktop.core.steps import CreditGate, Engines, Steps
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.errors import UsageProblem
 from outfitswap_desktop.safety import writing
@@ -84,7 +86,8 @@ def companions(output: Path) -> tuple[Path, Path]:
 class Runner:
     """Runs jobs one after the other with warm steps; one per process.
 
-    `steps` serve all jobs, or only look at photos where `engines` chooses them job by job.
+    `steps` serve all jobs, or only look at photos where `engines` chooses them job by job. `gate` is asked for the credits of
+    each job; None: nothing is charged.
     """
 
     def __init__(
@@ -95,12 +98,14 @@ class Runner:
         history: History,
         engine_reason: str = "",
         engines: Engines | None = None,
+        gate: CreditGate | None = None,
     ) -> None:
         self.kernel = kernel
         self.history = history
         self._steps = steps
         self._engine_reason = engine_reason
         self._engines = engines
+        self._gate = gate
 
     def made_by(self, job: str) -> Entry | None:
         """The entry that a job of the queue has made, what a program that died has left being repaired first; or None."""
@@ -130,19 +135,25 @@ class Runner:
         `batch` and `outfit` label the history entry. `job` is the queue's id, kept with the entry: a job that has made its
         entry is never run again (UsageProblem "job_done").
         """
+        credits = JobCredits(self._gate, job)
         with writing.tidy(request.output):
-            return self._run(
-                request,
-                report,
-                cancel,
-                source=source,
-                garment=garment,
-                mask=mask,
-                outline=outline,
-                batch=batch,
-                outfit=outfit,
-                job=job,
-            )
+            try:
+                return self._run(
+                    request,
+                    report,
+                    cancel,
+                    source=source,
+                    garment=garment,
+                    mask=mask,
+                    outline=outline,
+                    batch=batch,
+                    outfit=outfit,
+                    job=job,
+                    credits=credits,
+                )
+            except BaseException as problem:
+                credits.give_back(problem)
+                raise
 
     def _run(
         self,
@@ -157,6 +168,7 @@ class Runner:
         batch: str | None,
         outfit: str | None,
         job: str | None,
+        credits: JobCredits,
     ) -> Outcome:
         began = time.perf_counter()
         report(Progress("read", 0.0))
@@ -176,7 +188,9 @@ class Runner:
             request,
             sources,
             steps=steps,
-            approve=lambda planned_mask: self._approve(planned_mask, checked, steps=steps, plans=plans, cancel=cancel),
+            approve=lambda planned_mask: self._approve(
+                planned_mask, checked, steps=steps, plans=plans, credits=credits, cancel=cancel
+            ),
             report=report,
             cancel=cancel,
         )
@@ -209,7 +223,9 @@ class Runner:
         )
         data = (encoded, self.kernel.encode_mask(result.mask), _json_bytes(receipt))
         record = _record(request, result, checked, receipt=receipt, batch=batch, outfit=outfit, job=job)
+        record = replace(record, hold=credits.hold)
         entry = self._save(planned, data, record=record, thumbnail=self.kernel.thumbnail(released), cancel=cancel)
+        credits.spend(receipt["output"]["sha256"])
         seconds = {
             "read": round(read, 3),
             **result.seconds,
@@ -231,9 +247,10 @@ class Runner:
         *,
         steps: Steps,
         plans: list[CheckedPlan],
+        credits: JobCredits,
         cancel: CancelToken,
     ) -> pipeline.MaskPlan:
-        """Have the kernel cut and judge a planned mask; what it leaves is what may be painted."""
+        """Have the kernel cut and judge a planned mask; what it leaves is what may be painted, once its price is set aside."""
         plan = self.kernel.check_plan(
             checked,
             planned.alpha,
@@ -243,6 +260,8 @@ class Runner:
             cancel=cancel,
         )
         plans.append(plan)
+        cancel.check()
+        credits.reserve(steps.generator.name)
         alpha = planned.alpha & plan.mask  # the plan's mask is 0/255
         return replace(planned, alpha=alpha, notes=(*planned.notes, *plan.cut), recolour=plan.recolour)
 

@@ -13,8 +13,9 @@ from outfitswap_desktop.errors import KnownError, NotAvailable, UsageProblem
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from outfitswap_desktop.core.steps import ClickRefiner, Segmenter, Steps
+    from outfitswap_desktop.core.steps import ClickRefiner, CreditGate, Segmenter, Steps
     from outfitswap_desktop.engine.answers import EngineAnswers
+    from outfitswap_desktop.licensing.account import Licensing
     from outfitswap_desktop.ml.engines import MlEngines
     from outfitswap_desktop.runner import Runner
     from outfitswap_desktop.safety.records.ledger import Ledger
@@ -138,6 +139,29 @@ def open_ledger() -> Iterator[Ledger]:
         ledger.close()
 
 
+def open_licensing() -> Licensing:
+    """The credits of this machine; nothing is made or asked before it is used. Close it at the end."""
+    from outfitswap_desktop import paths
+    from outfitswap_desktop.licensing.account import Licensing
+
+    return Licensing(paths.data_dir())
+
+
+@contextmanager
+def _open_gate(history: History) -> Iterator[CreditGate]:
+    """The gate between jobs and credits; what programs that died have left is settled by what the history says."""
+    licensing = open_licensing()
+    try:
+        gate = licensing.gate()
+        try:
+            gate.settle(history.made_with)
+        except KnownError as problem:
+            _log.warning(f"{problem.message} {problem.hint}".strip())
+        yield gate
+    finally:
+        licensing.close()
+
+
 def _warm_the_policy() -> None:
     """Build the prompt policy's lists beside the reading of the photo; what is wrong with them is told when they are asked."""
     from outfitswap_desktop.safety.prompt import policy
@@ -163,8 +187,14 @@ def _parts(engine: str) -> Iterator[tuple[Runner, Ledger, Steps]]:
     from outfitswap_desktop.safety.kernel import SafetyKernel
 
     _warm_the_policy()
-    with open_history() as history, open_ledger() as ledger, _engines(steps) as engines:
-        yield Runner(kernel=SafetyKernel(ledger), steps=steps, history=history, engines=engines), ledger, steps
+    with (
+        open_history() as history,
+        open_ledger() as ledger,
+        _engines(steps) as engines,
+        _open_gate(history) as gate,
+    ):
+        runner = Runner(kernel=SafetyKernel(ledger), steps=steps, history=history, engines=engines, gate=gate)
+        yield runner, ledger, steps
 
 
 @contextmanager

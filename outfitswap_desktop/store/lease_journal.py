@@ -132,6 +132,11 @@ class Writer:
         """The lease that is open or closing; there is at most one."""
         return _live_lease(self._connection)
 
+    def lease_by(self, lease_id: str) -> StoredLease | None:
+        """One lease, whatever has become of it."""
+        row = self._connection.execute(f"SELECT {_LEASE} FROM leases WHERE id = ?", (lease_id,)).fetchone()
+        return None if row is None else StoredLease(*row)
+
     def add_lease(self, lease: StoredLease) -> None:
         """Keep a new lease. sqlite3.IntegrityError when there is a live one, or this one was here before."""
         number = self._connection.execute("SELECT coalesce(max(number), 0) + 1 FROM leases").fetchone()[0]
@@ -144,6 +149,10 @@ class Writer:
         """Note what has become of a lease."""
         self._connection.execute("UPDATE leases SET state = ? WHERE id = ?", (state, lease_id))
 
+    def set_blob(self, lease_id: str, blob: str) -> None:
+        """Keep a lease's text as it was signed anew."""
+        self._connection.execute("UPDATE leases SET blob = ? WHERE id = ?", (blob, lease_id))
+
     def set_chain(self, lease_id: str, chain: str, mac: str) -> None:
         """Note where a lease's chain stands."""
         self._connection.execute("UPDATE leases SET chain = ?, mac = ? WHERE id = ?", (chain, mac, lease_id))
@@ -153,10 +162,8 @@ class Writer:
         self._connection.execute("INSERT INTO receipts (lease_id, seq, blob) VALUES (?, ?, ?)", (lease_id, seq, blob))
 
     def receipts_told(self, lease_id: str, up_to: int) -> None:
-        """The server has all receipts of a lease up to that number."""
-        self._connection.execute(
-            "UPDATE receipts SET told = 1 WHERE lease_id = ? AND seq <= ? AND told = 0", (lease_id, up_to)
-        )
+        """The server has all receipts of a lease up to that number, and none after it."""
+        self._connection.execute("UPDATE receipts SET told = seq <= ? WHERE lease_id = ?", (up_to, lease_id))
 
     def add_hold(self, hold: Hold) -> None:
         """Keep a hold of this process."""
@@ -243,6 +250,15 @@ class LeaseJournal:
         with self._reading() as connection:
             row = connection.execute(f"SELECT {_LEASE} FROM leases ORDER BY number DESC LIMIT 1").fetchone()
         return None if row is None else StoredLease(*row)
+
+    def leases_to_tell(self) -> tuple[StoredLease, ...]:
+        """Leases with receipts that the server has not heard, and one that is closing, oldest first."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                f"SELECT {_LEASE} FROM leases WHERE state = 'closing' "
+                "OR EXISTS (SELECT 1 FROM receipts WHERE lease_id = leases.id AND told = 0) ORDER BY number"
+            )
+            return tuple(StoredLease(*row) for row in rows.fetchall())
 
     def receipts(self, lease_id: str, *, after: int = 0, untold: bool = False, limit: int = 100_000) -> tuple[str, ...]:
         """The receipts of a lease in order, those after number `after`; with `untold` those the server has not heard."""
