@@ -28,6 +28,7 @@ RULES: Final[Mapping[str, str]] = {
     "export": "5/hour",
     "account": "60/minute",
     "reserve": "50/second;200/10 seconds",
+    "order": "60/hour",
 }
 """By name, what is allowed: an address of the network, an account or a device each have a count of their own."""
 

@@ -111,7 +111,7 @@ def _payment_order(tx: Connection, payment_intent: str) -> Any:
 
 def _session(tx: Connection, order: Any, fact: SessionFact, *, now: int) -> None:
     changes: dict[str, Any] = {}
-    if order.checkout_session_id is None:
+    if order.checkout_session_id is None or (fact.paid and order.paid_at is None):
         changes["checkout_session_id"] = fact.id
     elif order.checkout_session_id != fact.id:
         if fact.paid:
@@ -119,7 +119,6 @@ def _session(tx: Connection, order: Any, fact: SessionFact, *, now: int) -> None
             _change(tx, order, note=f"Paid on another page as well: {fact.id}.", state="review")
         return
     if order.paid_at is not None:
-        _change(tx, order, **changes)
         return
     if fact.paid:
         note = _mismatch(order, fact)

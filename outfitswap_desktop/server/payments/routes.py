@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 
 from outfitswap_desktop.licensing.wire import messages
 from outfitswap_desktop.server.accounts.callers import CallerDep
+from outfitswap_desktop.server.accounts.limits import limited
 from outfitswap_desktop.server.payments import fulfil, orders, packs, webhooks
 from outfitswap_desktop.server.problems import Refusal, answers
 from outfitswap_desktop.server.services import ServicesDep
@@ -43,7 +44,12 @@ def router() -> APIRouter:
         with services.database.reading() as tx:
             return messages.Packs(packs=packs.for_sale(tx))
 
-    @routes.post("/orders", operation_id="startOrder", responses=answers(400, 401, 403, 404, 409, 503))
+    @routes.post(
+        "/orders",
+        operation_id="startOrder",
+        responses=answers(400, 401, 403, 404, 409, 503),
+        dependencies=[limited("order", by="caller")],
+    )
     def start_order(
         body: messages.Buy, caller: CallerDep, services: ServicesDep, idempotency_key: IdempotencyKey = None
     ) -> messages.Order:

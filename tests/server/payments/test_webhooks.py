@@ -181,6 +181,20 @@ def test_an_order_paid_on_two_pages_is_credited_once_and_waits_for_a_person(shop
     assert (shop.row(order).state, shop.available()) == ("paid", 100)
 
 
+def test_a_page_that_we_did_not_keep_is_taken_when_it_is_the_one_that_was_paid(shop: Shop) -> None:
+    order, events = paid_order(shop)
+    event = next(event for event in events if event["type"] == "checkout.session.completed")
+    kept = event["data"]["object"]["id"]
+    event["data"]["object"]["id"] = "cs_test_of_a_try_before"
+    expired = json.loads(json.dumps(event))
+    expired["data"]["object"] |= {"id": "cs_test_older", "payment_status": "unpaid", "status": "expired"}
+    shop.tell([{**expired, "id": "evt_expired", "type": "checkout.session.expired"}])
+    assert (shop.row(order).state, shop.row(order).checkout_session_id) == ("open", kept)
+    shop.tell([event])
+    row = shop.row(order)
+    assert (row.state, row.checkout_session_id, shop.available()) == ("paid", "cs_test_of_a_try_before", 100)
+
+
 def test_a_refund_takes_its_share_and_a_failed_one_gives_it_back(shop: Shop) -> None:
     row = shop.bought("large")
     assert row.paid_minor == 8211
