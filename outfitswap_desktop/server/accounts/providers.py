@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -52,6 +53,7 @@ class Providers:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._apps: dict[str, tuple[float, Any]] = {}
+        self._tls: ssl.SSLContext | None = None
 
     def authorization_url(
         self, provider: Provider, *, redirect_uri: str, state: str, nonce: str, code_verifier: str
@@ -90,7 +92,8 @@ class Providers:
         with self._lock:
             made, app = self._apps.get(provider.name, (0.0, None))
             if app is None or time.monotonic() - made > _FRESH_S:
-                app = _connect(provider)
+                self._tls = self._tls or ssl.create_default_context()
+                app = _connect(provider, self._tls)
                 self._apps[provider.name] = (time.monotonic(), app)
             return app
 
@@ -111,7 +114,7 @@ class _unreachable:
             ) from error
 
 
-def _connect(provider: Provider) -> Any:
+def _connect(provider: Provider, tls: ssl.SSLContext) -> Any:
     """Authlib's client without a web framework: where its state lies is ours to say. Reads the provider's metadata."""
     from authlib.integrations.base_client import BaseApp, OAuth2Mixin, OpenIDMixin  # type: ignore[import-untyped]
     from authlib.integrations.httpx_client import OAuth2Client  # type: ignore[import-untyped]
@@ -128,7 +131,12 @@ def _connect(provider: Provider) -> Any:
         client_id=provider.client_id,
         client_secret=provider.client_secret or None,
         server_metadata_url=provider.issuer.rstrip("/") + DISCOVERY,
-        client_kwargs={"scope": "openid email profile", "code_challenge_method": "S256", "timeout": TIMEOUT_S},
+        client_kwargs={
+            "scope": "openid email profile",
+            "code_challenge_method": "S256",
+            "timeout": TIMEOUT_S,
+            "verify": tls,
+        },
     )
     metadata = app.load_server_metadata()
     if metadata.get("issuer") != provider.issuer:
