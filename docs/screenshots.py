@@ -28,6 +28,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "de": {"theme": "light", "size": (1360, 860), "language": "de"},
 }
 WAIT_SECONDS = 90.0
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def take(look: str, folder: Path) -> None:
@@ -59,7 +60,7 @@ def take(look: str, folder: Path) -> None:
         rest(0.3)
         widget.grab().save(str(folder / f"{look}-{name}.png"))
 
-    window = make_window(application)
+    window = make_window(application, licensing=stand_in("online"))
     window.resize(*chosen["size"])
     window.show()
     window.start(None)
@@ -100,6 +101,7 @@ def take(look: str, folder: Path) -> None:
     for name, show in (
         ("settings", shop.show_settings),
         ("models", shop.show_weights),
+        ("credits", shop.credits.show_page),
         ("help", shop.show_help),
         ("about", shop.show_about),
         ("report", shop.show_report),
@@ -107,13 +109,52 @@ def take(look: str, folder: Path) -> None:
         ("palette", window._show_palette),
     ):
         show()
-        rest(2.0 if name in {"report", "machine"} else 0.5)
+        rest(2.0 if name in {"report", "machine", "credits"} else 0.5)
         dialogs = [w for w in QApplication.topLevelWidgets() if isinstance(w, QDialog) and w.isVisible()]
         for dialog in dialogs:
             keep(name, dialog)
             dialog.close()
+    take_credits(keep, rest, window)
     window.close()
     window.shut_down()
+
+
+def stand_in(state: str) -> Callable[[], Any]:
+    """An account for the pictures, the one that the tests have: nothing of it leaves the process."""
+    sys.path.insert(0, str(ROOT))
+    from tests.ui.credits import fake
+
+    return lambda: fake.FakeLicensing(getattr(fake, state.upper()))
+
+
+def take_credits(keep: Callable[[str, Any], None], rest: Callable[[float], None], window: Any) -> None:
+    """The credits' page in its other states, and what is opened from it."""
+    from outfitswap_desktop.ui.credits.along import AlongDialog
+    from outfitswap_desktop.ui.credits.buy import BuyDialog
+    from outfitswap_desktop.ui.credits.page import CreditsPage
+    from outfitswap_desktop.ui.credits.work import CreditsWork
+
+    for state in ("none", "signed_out", "leased", "offline", "stuck"):
+        work = CreditsWork(stand_in(state))
+        work.look()
+        rest(0.3)
+        page = CreditsPage(work)
+        page.resize(860, 620)
+        page.show()
+        rest(1.0)
+        keep(f"credits-{state}", page)
+        if state == "signed_out":
+            work.sign_in_with_code()
+            rest(0.5)
+            keep("credits-code", page)
+        page.close()
+        work.close()
+    work = window.workshop.credits.work
+    for name, dialog in (("buy", BuyDialog(work, window)), ("along", AlongDialog(118, work.status.prices, window))):
+        dialog.show()
+        rest(0.5)
+        keep(f"credits-{name}", dialog)
+        dialog.close()
 
 
 def _names(window: Any) -> set[str]:

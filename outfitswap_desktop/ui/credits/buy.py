@@ -156,7 +156,7 @@ class BuyDialog(QDialog):
         column.setSpacing(12)
         column.addWidget(label(self.tr("Buy credits"), "title"))
         said = self.tr(
-            "You pay on a page in your browser; nothing of your card passes through this program. Credits stay good."
+            "You pay on a page in your browser; nothing of your card passes through this program."
         )
         column.addWidget(label(said, "hint"))
         column.addWidget(self.stack, 1)
