@@ -62,8 +62,8 @@ def open_services(settings: Settings, *, clock: Clock = now_ms) -> Services:
     )
 
 
-def services(request: Request) -> Services:
-    """The services of the running app."""
+async def services(request: Request) -> Services:
+    """The services of the running app (asynchronous, as a dependency that is not gets a thread for each request)."""
     found: Services = request.app.state.services
     return found
 

@@ -27,7 +27,6 @@ _take = (
     update(credit_grants)
     .where(credit_grants.c.id == bindparam("grant"), credit_grants.c.remaining >= bindparam("credits"))
     .values(remaining=credit_grants.c.remaining - bindparam("credits"))
-    .returning(credit_grants.c.id)
 )
 _return = (
     update(credit_grants)
@@ -69,10 +68,10 @@ def choose(grants: Iterable[Draw], credits: int) -> list[Draw]:
 
 
 def take(tx: Connection, draws: Iterable[Draw]) -> None:
-    """Take from the grants. Raises Short when one has less than it had."""
-    for draw in sorted(draws):
-        if tx.execute(_take, {"grant": draw.grant_id, "credits": draw.credits}).first() is None:
-            raise Short
+    """Take from the grants, in the order of their ids. Raises Short when one has less than it had."""
+    changes = [{"grant": draw.grant_id, "credits": draw.credits} for draw in sorted(draws)]
+    if changes and tx.execute(_take, changes).rowcount != len(changes):
+        raise Short
 
 
 def give_back(tx: Connection, account_id: str, draws: Iterable[Draw], *, now: int) -> dict[str, int]:

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, text, update
 
 from outfitswap_desktop.server.database import insert_or_ignore
 from outfitswap_desktop.server.problems import Refusal
 from outfitswap_desktop.server.tables.accounts import accounts
-from outfitswap_desktop.server.tables.ledger import ledger_accounts, ledger_entries, ledger_txns
+from outfitswap_desktop.server.tables.ledger import ledger_accounts, ledger_txns
 
 Bucket = Literal["paid", "promo"]
 
@@ -50,7 +50,6 @@ _move = (
         ),
     )
     .values(balance=_after)
-    .returning(ledger_accounts.c.id)
 )
 _standing = (
     select(accounts.c.state, accounts.c.debt_credits)
@@ -129,7 +128,7 @@ def post(
     if tx.execute(_insert_txn, row).first() is None:
         return None
     move(tx, legs)
-    tx.execute(insert(ledger_entries).values(_entries(row["id"], legs)))
+    _write_entries(tx, [(row["id"], account, legs[account]) for account in sorted(legs)])
     return str(row["id"])
 
 
@@ -140,10 +139,14 @@ def post_all(tx: Connection, postings: Sequence[Posting], *, actor: str, now: in
         some = postings[start : start + _AT_ONCE]
         rows = [_row(posting, actor=actor, now=now) for posting in some]
         tx.execute(insert(ledger_txns), rows)
-        entries = [
-            entry for row, posting in zip(rows, some, strict=True) for entry in _entries(row["id"], posting.legs)
-        ]
-        tx.execute(insert(ledger_entries).values(entries))
+        _write_entries(
+            tx,
+            [
+                (row["id"], account, posting.legs[account])
+                for row, posting in zip(rows, some, strict=True)
+                for account in sorted(posting.legs)
+            ],
+        )
         for posting in some:
             for account, change in posting.legs.items():
                 total[account] += change
@@ -156,13 +159,24 @@ def posted(tx: Connection, *, kind: str, ref: str) -> bool:
 
 
 def move(tx: Connection, legs: Mapping[str, int]) -> None:
-    """Move the balances of users' accounts by `legs`. Raises Short when one would pass zero."""
-    for account in sorted(legs):
-        change = legs[account]
-        if account in _SYSTEM_SET or not change:
-            continue
-        if tx.execute(_move, {"moved": account, "change": change}).first() is None:
-            raise Short
+    """Move the balances of users' accounts by `legs`, in the order of their ids. Raises Short when one would pass zero."""
+    changes = [
+        {"moved": account, "change": legs[account]}
+        for account in sorted(legs)
+        if legs[account] and account not in _SYSTEM_SET
+    ]
+    # Several parameters, one statement each, in their order: the drivers count the rows of all of them.
+    if changes and tx.execute(_move, changes).rowcount != len(changes):
+        raise Short
+
+
+def _write_entries(tx: Connection, entries: Sequence[tuple[object, str, int]]) -> None:
+    """In one statement, as PostgreSQL looks at the sum of each; written out, as SQLAlchemy compiles lists of values anew."""
+    rows = ", ".join(f"(:t{number}, :l{number}, :a{number})" for number in range(len(entries)))
+    values: dict[str, object] = {}
+    for number, (txn, account, amount) in enumerate(entries):
+        values[f"t{number}"], values[f"l{number}"], values[f"a{number}"] = txn, account, amount
+    tx.execute(text(f"INSERT INTO ledger_entries (txn_id, ledger_account_id, amount) VALUES {rows}"), values)
 
 
 def _row(posting: Posting, *, actor: str, now: int) -> dict[str, object]:
@@ -177,10 +191,6 @@ def _row(posting: Posting, *, actor: str, now: int) -> dict[str, object]:
         "actor": actor,
         "memo": posting.memo[:_MEMO],
     }
-
-
-def _entries(txn_id: object, legs: Mapping[str, int]) -> list[dict[str, object]]:
-    return [{"txn_id": txn_id, "ledger_account_id": account, "amount": legs[account]} for account in sorted(legs)]
 
 
 def _txn_id() -> str:

@@ -21,10 +21,10 @@ from outfitswap_desktop.server.tables.ledger import (
 )
 
 INVARIANTS: Final = ("zero_sum", "postings", "balances", "negative", "held", "burned", "grants", "leased", "debt")
-"""`zero_sum` all entries sum to zero. `postings` each posting has two entries at least, sums to zero, and is the only one of
-its kind and reference. `balances` each balance is the sum of its entries. `negative` nobody has less than nothing. `held` is what
-running jobs have reserved. `burned` is what jobs and leases have used. `grants` hold what can be spent. `leased` is what open
-leases have left. `debt` of the accounts is what the journal says."""
+"""`zero_sum`: all entries sum to zero. `postings`: each has two entries or more, sums to zero, and is the only one of its kind
+and reference. `balances`: each is the sum of its entries. `negative`: nobody has less than nothing. `held`: what running jobs
+have reserved. `burned`: what jobs and leases have used. `grants`: what can be spent. `leased`: what open leases have left.
+`debt`: what accounts are said to owe is what the journal says."""
 
 
 @dataclass(frozen=True, slots=True)
