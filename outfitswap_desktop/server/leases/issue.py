@@ -38,8 +38,10 @@ class Wish:
 def again(tx: Connection, services: Services, wish: Wish, *, now: int) -> messages.LeaseGrant | None:
     """The lease that this wish has made before (its answer was lost), or None.
 
-    Signed anew when its key has been revoked since. Refuses with 409 "id_in_use" when the id belongs to another wish.
+    Signed anew when its key has been revoked since. The account is locked from here on, so that a racing twin of this wish is
+    seen. Refuses with 409 "id_in_use" when the id belongs to another wish.
     """
+    lock(tx, wish.account_id)
     row = find(tx, wish.lease_id)
     if row is None:
         return None
@@ -174,7 +176,7 @@ def _write(tx: Connection, lease: Lease, blob: str) -> None:
     try:
         tx.execute(insert(leases).values(**row))
     except IntegrityError as error:
-        # Two requests of one device at the same moment: the index admits one of them.
+        # Another account's request with the same id at the same moment; the lock of the account leaves no other way.
         raise _open_already() from error
 
 

@@ -138,7 +138,5 @@ def _device(caller: Caller) -> str:
 
 
 def _count(services: Services, told: messages.Reconciled) -> None:
-    metrics = getattr(services, "metrics", None)
-    if metrics is not None:
-        metrics.lease_forks.inc(told.forked)
-        metrics.late_receipts.inc(told.late)
+    services.metrics.lease_forks.inc(told.forked)
+    services.metrics.late_receipts.inc(told.late)

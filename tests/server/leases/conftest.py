@@ -17,8 +17,9 @@ from outfitswap_desktop.licensing.wire.ids import new_id
 from outfitswap_desktop.licensing.wire.keylist import KeyList, read_key_list
 from outfitswap_desktop.licensing.wire.lease import Lease, read_lease
 from outfitswap_desktop.licensing.wire.receipts import Chain, Kind, begin, sign_receipt
+from outfitswap_desktop.server import problems
 from outfitswap_desktop.server.accounts.callers import Caller, caller
-from outfitswap_desktop.server.app import make_app
+from outfitswap_desktop.server.leases.routes import router
 from outfitswap_desktop.server.ledger import credits as ledger
 from outfitswap_desktop.server.services import Services
 from outfitswap_desktop.server.tables.accounts import accounts, devices
@@ -177,7 +178,10 @@ def people(services: Services, clock: Hand) -> Iterator[People]:
         key = new_key()
         public_key(public_of(key))
         device_id = add_device(services, account, key)
-        app: FastAPI = make_app(services)
+        app = FastAPI()
+        app.state.services = services
+        problems.install(app)
+        app.include_router(router())
         who = Caller(account, new_id(), device_id if program else None, "program" if program else "site")
         app.dependency_overrides[caller] = lambda: who
         client = TestClient(app)

@@ -15,6 +15,8 @@ from outfitswap_desktop.server.tables.accounts import devices
 from tests.server.leases.conftest import Person
 
 DAY = 86_400_000
+ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what has nothing to do with the kind of the database."""
 
 
 @dataclass
@@ -102,6 +104,7 @@ def test_the_same_request_gives_the_same_lease(person, hermit) -> None:
     assert person.available() == 90
 
 
+@ONE
 def test_one_request_is_for_one_account(person, people, hermit) -> None:
     request = hermit.request()
     assert _upload(person, request).status_code == 201
@@ -111,6 +114,7 @@ def test_one_request_is_for_one_account(person, people, hermit) -> None:
     assert thief.available() == 100
 
 
+@ONE
 def test_requests_are_not_believed_for_their_words(person, hermit) -> None:
     stranger = Hermit(hermit.at)
     cases = {
@@ -128,6 +132,7 @@ def test_requests_are_not_believed_for_their_words(person, hermit) -> None:
     assert person.available() == 100
 
 
+@ONE
 def test_a_request_is_good_for_thirty_days(person, hermit) -> None:
     request = hermit.request()
     person.clock.forward(days=30, seconds=1)
@@ -136,6 +141,7 @@ def test_a_request_is_good_for_thirty_days(person, hermit) -> None:
     assert _upload(person, request).status_code == 201
 
 
+@ONE
 def test_a_request_beyond_the_limits_leaves_no_device_behind(person, hermit) -> None:
     answer = _upload(person, hermit.request(credits=60))
     assert (answer.status_code, answer.json()["code"]) == (403, "lease_limit")
@@ -143,6 +149,7 @@ def test_a_request_beyond_the_limits_leaves_no_device_behind(person, hermit) -> 
         assert tx.execute(devices.select().where(devices.c.label == "Keller")).first() is None
 
 
+@ONE
 def test_machines_are_devices_and_counted(person, people) -> None:
     for _ in range(2):
         assert _upload(person, Hermit(person.clock()).request(credits=1)).status_code == 201
@@ -154,6 +161,7 @@ def test_machines_are_devices_and_counted(person, people) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "too_many_devices")
 
 
+@ONE
 def test_files_of_receipts_are_checked_whole(person, people, hermit) -> None:
     licence = _read(person, hermit, _upload(person, hermit.request()).json()["file"])
     _, blobs = _jobs(hermit, begin(licence.lease), 2)
