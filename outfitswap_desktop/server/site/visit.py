@@ -17,7 +17,7 @@ from outfitswap_desktop.server.accounts import people, sessions
 from outfitswap_desktop.server.accounts.people import Person
 from outfitswap_desktop.server.accounts.sessions import Open
 from outfitswap_desktop.server.problems import Refusal
-from outfitswap_desktop.server.services import Services, services
+from outfitswap_desktop.server.services import Services
 from outfitswap_desktop.server.site.cookies import Cookies, new_visit
 from outfitswap_desktop.server.site.headers import protect
 from outfitswap_desktop.server.site.notices import NOTICES, TROUBLES
@@ -255,7 +255,7 @@ def of_request(request: Request) -> Visit:
     """The visit of a request, opened at first use."""
     found: Visit | None = getattr(request.state, "visit", None)
     if found is None:
-        found = Visit(request, services(request), request.app.state.site_cookies)
+        found = Visit(request, request.app.state.services, request.app.state.site_cookies)
         request.state.visit = found
     return found
 

@@ -77,6 +77,18 @@ def day(millis: int) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(at.strftime("%Y-%m-%d"), f"{at.day} {at:%b %Y}")
 
 
+def browser(agent: str) -> str:
+    """ "Firefox on Windows" for what a browser says of itself; it is a hint for the owner, no proof of anything."""
+    known = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+    systems = (
+        ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "macOS"),
+        ("Linux", "Linux"),
+    )  # fmt: skip
+    name = next((words for sign, words in known if sign in agent), "A browser")
+    system = next((words for sign, words in systems if sign in agent), "")
+    return f"{name} on {system}" if system else name
+
+
 def posting(kind: str) -> str:
     """What an owner reads for a kind of posting."""
     return POSTINGS.get(kind, kind.replace("_", " ").capitalize())
@@ -99,6 +111,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "count": count, "change": change, "credits": credits, "money": money, "when": when, "day": day, "posting": posting,
+        "browser": browser,
     }  # fmt: skip
     made.globals["style"] = f"/site/{style()[0]}.css"
     return made
