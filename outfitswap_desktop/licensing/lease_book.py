@@ -10,7 +10,6 @@ import hmac
 import json
 import logging
 import secrets
-import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -182,13 +181,11 @@ class LeaseBook:
         chain = begin(lease)
         self._secret(make=True)
         text, mac = self._written(chain)
-        try:
-            with self._journal.writing() as tx:
-                if tx.lease() is not None:
-                    raise _open_already()
-                tx.add_lease(StoredLease(lease.lease_id, blob, "open", text, mac))
-        except sqlite3.IntegrityError as problem:
-            raise _used_before() from problem
+        with self._journal.writing() as tx:
+            if tx.lease() is not None:
+                raise _open_already()
+            if not tx.add_lease(StoredLease(lease.lease_id, blob, "open", text, mac)):
+                raise _used_before()
         self._anchor(lease.lease_id, 0)
         return Along(lease, chain, "open")
 
@@ -265,12 +262,15 @@ class LeaseBook:
             behind = int(anchored.get("seq", 0)) > _chain(stored).seq
         except (ValueError, KeyError, TypeError) as problem:
             raise _damaged() from problem
+        if not behind:
+            return
+        with self._journal.writing() as tx:
+            fresh = tx.lease_by(stored.id)  # another program may have gone on in the meantime
+            behind = fresh is None or int(anchored["seq"]) > _chain(fresh).seq
+            if behind:
+                tx.set_lease(stored.id, "frozen")
         if behind:
-            with self._journal.writing() as tx:
-                fresh = tx.lease_by(stored.id)  # another program may have gone on in the meantime
-                if fresh is None or int(anchored["seq"]) > _chain(fresh).seq:
-                    tx.set_lease(stored.id, "frozen")
-                    raise suspect()
+            raise suspect()
 
     def _anchored_at(self) -> dict[str, Any]:
         return anchor_of(self._vault)

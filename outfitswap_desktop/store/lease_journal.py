@@ -137,13 +137,14 @@ class Writer:
         row = self._connection.execute(f"SELECT {_LEASE} FROM leases WHERE id = ?", (lease_id,)).fetchone()
         return None if row is None else StoredLease(*row)
 
-    def add_lease(self, lease: StoredLease) -> None:
-        """Keep a new lease. sqlite3.IntegrityError when there is a live one, or this one was here before."""
-        number = self._connection.execute("SELECT coalesce(max(number), 0) + 1 FROM leases").fetchone()[0]
-        self._connection.execute(
-            f"INSERT INTO leases ({_LEASE}, number) VALUES (?, ?, ?, ?, ?, ?)",
-            (lease.id, lease.blob, lease.state, lease.chain, lease.mac, number),
+    def add_lease(self, lease: StoredLease) -> bool:
+        """Keep a new lease; False when there is a live one, or this one was here before."""
+        added = self._connection.execute(
+            f"INSERT OR IGNORE INTO leases ({_LEASE}, number) "
+            "SELECT ?, ?, ?, ?, ?, coalesce(max(number), 0) + 1 FROM leases",
+            (lease.id, lease.blob, lease.state, lease.chain, lease.mac),
         )
+        return added.rowcount == 1
 
     def set_lease(self, lease_id: str, state: LeaseState) -> None:
         """Note what has become of a lease."""

@@ -60,6 +60,8 @@ def test_only_the_kernel_writes():
     wrong = {}
     for path in PACKAGE.rglob("*.py"):
         name = path.relative_to(PACKAGE).as_posix()
+        if name.startswith("server/"):  # another program, which is not on the creator's machine and sees no picture
+            continue
         more = writes(ast.parse(path.read_text(encoding="utf-8"))) - ALLOWED.get(name, set())
         if more:
             wrong[name] = more
