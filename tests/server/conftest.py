@@ -16,8 +16,8 @@ from sqlalchemy.engine import make_url
 from outfitswap_desktop.server.app import make_app
 from outfitswap_desktop.server.config import Settings
 from outfitswap_desktop.server.database import Database
+from outfitswap_desktop.server.operations import migrate
 from outfitswap_desktop.server.services import Services, open_services
-from outfitswap_desktop.server.tables import metadata
 
 START = 1_800_000_000_000
 """15 January 2027, in milliseconds since 1970."""
@@ -65,8 +65,7 @@ def template(postgresql: str) -> str:
 
 def prepare(database: Database) -> None:
     """Bring an empty database up to date."""
-    with database.transaction() as tx:
-        metadata.create_all(tx)
+    migrate.upgrade(database)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints, field_validator
 
 Ulid = Annotated[str, StringConstraints(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
 Credits = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -24,6 +24,14 @@ class Message(BaseModel):
     """A body of the API: frozen, and unknown members are refused on the way in."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*")
+    @classmethod
+    def _storable(cls, value: object) -> object:
+        """No database of ours keeps the character NUL in a text."""
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("holds the character NUL")
+        return value
 
 
 class Answer(BaseModel):

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from outfitswap_desktop import __version__
 from outfitswap_desktop.server.config import Settings
 from outfitswap_desktop.server.operations.logs import clean
+from outfitswap_desktop.server.operations.requests import template
 from outfitswap_desktop.server.problems import Refusal
 
 if TYPE_CHECKING:
@@ -33,6 +34,18 @@ def install(app: FastAPI) -> None:
                 title="The server cannot reach its records",
                 detail="Nothing was changed that you were not told of; please send the same request again in a moment.",
                 headers={"Retry-After": "2"},
+            )
+        )
+
+    @app.exception_handler(DataError)
+    def unstorable(request: Request, error: DataError) -> JSONResponse:
+        structlog.get_logger(__name__).warning("unstorable", path=_route(request))
+        return _answer(
+            Refusal(
+                422,
+                "invalid_request",
+                title="The request cannot be stored",
+                detail="A text holds a character, or a number is of a size, that cannot be stored.",
             )
         )
 
@@ -83,7 +96,7 @@ def scrub(event: Event, _: Hint) -> Event | None:
 
 
 def _route(request: Request) -> str:
-    return str(getattr(request.scope.get("route"), "path", "unknown"))
+    return template(request.scope)
 
 
 def _answer(refusal: Refusal) -> JSONResponse:

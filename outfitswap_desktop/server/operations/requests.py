@@ -64,12 +64,23 @@ class Watch:
                 self._note(scope, status, time.perf_counter() - started)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = str(getattr(scope.get("route"), "path", "unknown"))
+        route = template(scope)
         self._metrics.requests.labels(scope["method"], route, str(status)).observe(seconds)
         if route in _QUIET and status < 400:
             return
         log = structlog.get_logger(__name__)
         log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+
+
+def template(scope: Scope) -> str:
+    """The path of a request with its parameters' names in place of their values; "unknown" where no route took it.
+
+    The route's own `path` lacks the prefixes of the routers around it.
+    """
+    if scope.get("route") is None:
+        return "unknown"
+    names = {str(value): name for name, value in scope.get("path_params", {}).items()}
+    return "/".join(f"{{{names[part]}}}" if part in names else part for part in scope["path"].split("/"))
 
 
 def _announced(scope: Scope) -> int:

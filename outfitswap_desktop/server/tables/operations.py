@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Index, Integer, String, Table
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import DDL, JSON, Column, Index, Integer, String, Table, event
 
 from outfitswap_desktop.server.tables.base import MILLIS, ULID, metadata
 
@@ -36,3 +39,31 @@ sweeper = Table(
     Column("holder", String(80), nullable=False),
     Column("until", MILLIS, nullable=False),
 )
+
+APPEND_ONLY: Final[Mapping[str, tuple[str, ...]]] = {
+    "postgresql": (
+        """
+        CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          RAISE EXCEPTION 'the audit chain is append-only' USING ERRCODE = 'integrity_constraint_violation';
+        END $$
+        """,
+        "CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit"
+        " FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only()",
+    ),
+    "sqlite": tuple(
+        f"CREATE TRIGGER audit_no_{verb} BEFORE {verb} ON audit"
+        " BEGIN SELECT RAISE(ABORT, 'the audit chain is append-only'); END"
+        for verb in ("UPDATE", "DELETE")
+    ),
+}
+"""By database: what forbids changing the chain. Whoever may drop a trigger can still; the hashes show it."""
+NOT_APPEND_ONLY: Final[Mapping[str, tuple[str, ...]]] = {
+    "postgresql": ("DROP TRIGGER audit_append_only ON audit", "DROP FUNCTION audit_is_append_only()"),
+    "sqlite": ("DROP TRIGGER audit_no_UPDATE", "DROP TRIGGER audit_no_DELETE"),
+}
+"""The way back (migrations down)."""
+
+for _database, _lines in APPEND_ONLY.items():
+    for _line in _lines:
+        event.listen(audit, "after_create", DDL(_line).execute_if(dialect=_database))
