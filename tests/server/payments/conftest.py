@@ -29,6 +29,11 @@ from outfitswap_desktop.server.tables import payments as tables
 from tests.server.conftest import Hand
 from tests.stripesim.process import API_KEY, SECRET, Control, running
 
+ALIKE = pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True
+)
+"""For tests of what the database has no part in: on PostgreSQL they run with the slow ones."""
+
 
 @pytest.fixture(scope="session")
 def stripesim() -> Iterator[Control]:

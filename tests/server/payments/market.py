@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,8 +54,13 @@ class Market:
         plans += [self._plan(chance, paid=False) for _ in range(purchases // 10)]
         chance.shuffle(plans)
         with ThreadPoolExecutor(buyers) as pool:
-            for done in [pool.submit(self._purchase, plan) for plan in plans]:
-                done.result()
+            waiting = [pool.submit(self._purchase, plan) for plan in plans]
+            try:
+                for done in as_completed(waiting):
+                    done.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _plan(self, chance: random.Random, *, paid: bool) -> dict[str, Any]:
         how = chance.choices(["card", "bank", "decline first"], [8, 1, 1])[0]
@@ -96,7 +101,7 @@ class Market:
     def _afterwards(self, page: str, what: str) -> None:
         if not what:
             return
-        intent = str(self._api.v1.checkout.sessions.retrieve(page).payment_intent)
+        intent = self._intent(page)
         if what.startswith("dispute"):
             dispute = self.sim.dispute(intent)
             self.sim.close_dispute(dispute["id"], what.removeprefix("dispute "))
@@ -104,6 +109,14 @@ class Market:
         refund = self.sim.refund(intent, **({"amount": 119} if what == "part" else {}))
         if what == "failed refund":
             self.sim.change_refund(refund["id"], "failed")
+
+    def _intent(self, page: str) -> str:
+        """The payment of a page; the faults that are meant for the server may hit this question too."""
+        while True:
+            try:
+                return str(self._api.v1.checkout.sessions.retrieve(page).payment_intent)
+            except stripe.StripeError:
+                time.sleep(0.05)
 
     def _order(self, ident: str, token: str) -> str:
         while True:

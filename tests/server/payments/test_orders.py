@@ -11,11 +11,12 @@ from outfitswap_desktop.server.accounts import people
 from outfitswap_desktop.server.payments import fulfil, orders, packs
 from outfitswap_desktop.server.problems import Refusal
 from outfitswap_desktop.server.tables import payments as tables
-from tests.server.payments.conftest import OpenShop, Shop, account
+from tests.server.payments.conftest import ALIKE, OpenShop, Shop, account
 
 CREATE = "POST /v1/checkout/sessions"
 
 
+@ALIKE
 def test_the_page_carries_price_reference_tax_invoice_and_withdrawal(shop: Shop) -> None:
     order = shop.order("medium")
     row = shop.row(order.id)
@@ -74,6 +75,7 @@ def test_a_lost_answer_is_asked_for_again_and_gives_the_same_page(shop: Shop) ->
     assert _pages(shop, ident) == [shop.row(ident).checkout_session_id]
 
 
+@ALIKE
 def test_a_failure_that_stripe_keeps_takes_a_fresh_key(shop: Shop) -> None:
     shop.sim.fault(CREATE, "error")
     order = shop.order()
@@ -85,6 +87,7 @@ def test_a_failure_that_stripe_keeps_takes_a_fresh_key(shop: Shop) -> None:
     assert shop.order(ident=stuck.id).state == "open"
 
 
+@ALIKE
 def test_a_busy_stripe_is_told_as_such(shop: Shop) -> None:
     shop.sim.fault(CREATE, "busy")
     answer = shop.post("/v1/orders", {"id": new_id(), "pack_id": "small"}, Idempotency_Key="k")
@@ -109,6 +112,7 @@ def test_a_buyer_comes_back_as_the_same_customer_until_it_is_deleted(shop: Shop)
     assert shop.available() == 300
 
 
+@ALIKE
 def test_a_changed_address_between_two_tries_takes_a_fresh_key(shop: Shop) -> None:
     ident = new_id()
     shop.sim.fault(CREATE, "lost")
@@ -124,6 +128,7 @@ def test_a_changed_address_between_two_tries_takes_a_fresh_key(shop: Shop) -> No
     assert shop.row(ident).attempt == 2
 
 
+@ALIKE
 def test_who_may_not_buy_and_what_is_not_for_sale(shop: Shop, open_shop: OpenShop) -> None:
     with pytest.raises(Refusal) as refused:
         shop.order("no-such-pack")
@@ -147,6 +152,7 @@ def test_who_may_not_buy_and_what_is_not_for_sale(shop: Shop, open_shop: OpenSho
     assert len(shut.rows(tables.orders)) == 0
 
 
+@ALIKE
 def test_packs_are_listed_and_changed_without_touching_orders(shop: Shop) -> None:
     order = shop.order("small")
     with shop.services.database.transaction() as tx:
@@ -165,6 +171,7 @@ def test_packs_are_listed_and_changed_without_touching_orders(shop: Shop) -> Non
     assert shop.available() == 100
 
 
+@ALIKE
 def test_a_price_kept_at_stripe_is_charged_and_one_that_differs_waits_for_a_person(shop: Shop) -> None:
     product = shop.api.v1.products.create({"name": "Credits"})
     for amount, state in ((900, "paid"), (800, "review")):
@@ -196,6 +203,7 @@ def test_a_waiting_program_gets_its_order_without_any_webhook_and_does_not_flood
     assert shop.available() == 100
 
 
+@ALIKE
 def test_the_landing_page_fulfils_and_survives_a_silent_stripe(shop: Shop) -> None:
     order = shop.order()
     page = shop.row(order.id).checkout_session_id

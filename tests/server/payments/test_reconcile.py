@@ -10,7 +10,7 @@ from outfitswap_desktop.server.payments import reconcile as room
 from outfitswap_desktop.server.payments.reconcile import reconcile
 from outfitswap_desktop.server.problems import Refusal
 from outfitswap_desktop.server.tables import payments as tables
-from tests.server.payments.conftest import Shop
+from tests.server.payments.conftest import ALIKE, Shop
 
 
 def test_everything_missed_is_found_and_nothing_twice(shop: Shop) -> None:
@@ -38,6 +38,7 @@ def test_everything_missed_is_found_and_nothing_twice(shop: Shop) -> None:
     assert reconcile(shop.services, since=0).repaired == 0
 
 
+@ALIKE
 def test_states_are_repaired_even_where_stripe_no_longer_lists_the_events(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,6 +61,7 @@ def test_states_are_repaired_even_where_stripe_no_longer_lists_the_events(
     assert (shop.row(waiting.id).state, shop.available()) == ("failed", 200)
 
 
+@ALIKE
 def test_old_refunds_and_disputes_are_asked_for_one_by_one(shop: Shop) -> None:
     row, disputed = shop.bought(), shop.bought()
     refund = shop.sim.refund(row.payment_intent, amount=400, status="pending")
@@ -73,6 +75,7 @@ def test_old_refunds_and_disputes_are_asked_for_one_by_one(shop: Shop) -> None:
     assert shop.available() == 200
 
 
+@ALIKE
 def test_a_page_that_was_paid_though_its_making_was_never_confirmed(shop: Shop) -> None:
     ident = new_id()
     shop.sim.fault("POST /v1/checkout/sessions", "lost")
@@ -106,6 +109,7 @@ def test_an_event_that_could_not_be_handled_is_handled_later(shop: Shop) -> None
     assert shop.available() == 89
 
 
+@ALIKE
 def test_a_silent_stripe_is_reported_and_the_next_run_begins_where_this_one_did(shop: Shop) -> None:
     order = shop.order()
     shop.sim.pay(shop.row(order.id).checkout_session_id)
@@ -123,6 +127,7 @@ def test_a_silent_stripe_is_reported_and_the_next_run_begins_where_this_one_did(
     assert shop.available() == 100
 
 
+@ALIKE
 def test_a_shut_shop_reconciles_nothing(shop: Shop) -> None:
     from dataclasses import replace
 

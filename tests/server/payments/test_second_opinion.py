@@ -20,7 +20,7 @@ from outfitswap_desktop.server.payments.facts import RefundFact
 from outfitswap_desktop.server.payments.gateway import Gateway
 from outfitswap_desktop.server.services import open_services
 from outfitswap_desktop.server.tables import payments as tables
-from tests.server.payments.conftest import Shop
+from tests.server.payments.conftest import ALIKE, Shop
 from tests.server.payments.serving import free_port, in_thread
 from tests.stripesim.process import API_KEY, SECRET, Control
 
@@ -133,6 +133,7 @@ def test_payments_and_charges_look_alike(opinion: Opinion) -> None:
     assert {"id", "object", "type", "created", "data"} <= set(mine[0])
 
 
+@ALIKE
 def test_its_webhooks_and_refunds_go_all_the_way(shop: Shop, settings: Settings, localstripe: str) -> None:
     """An order's payment lies on localstripe: its own event is taken, and a refund there takes the credits back."""
     row = shop.bought("small")

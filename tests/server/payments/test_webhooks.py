@@ -16,7 +16,7 @@ from outfitswap_desktop.server.ledger import credits
 from outfitswap_desktop.server.payments import fulfil
 from outfitswap_desktop.server.payments.routes import LARGEST
 from outfitswap_desktop.server.tables import payments as tables
-from tests.server.payments.conftest import OpenShop, Shop
+from tests.server.payments.conftest import ALIKE, OpenShop, Shop
 from tests.stripesim.process import SECRET
 
 
@@ -40,6 +40,7 @@ def test_a_payment_is_credited_once_however_often_it_is_told(shop: Shop) -> None
     assert shop.available() == 100
 
 
+@ALIKE
 def test_a_payment_that_takes_days_is_credited_when_it_comes_or_fails(shop: Shop) -> None:
     for well in (True, False):
         order = shop.order()
@@ -56,6 +57,7 @@ def test_a_payment_that_takes_days_is_credited_when_it_comes_or_fails(shop: Shop
         assert shop.available() == 100
 
 
+@ALIKE
 def test_a_declined_or_left_page_credits_nothing(shop: Shop) -> None:
     order = shop.order()
     page = shop.row(order.id).checkout_session_id
@@ -97,6 +99,7 @@ def test_what_is_not_from_stripe_is_refused_without_a_row(shop: Shop) -> None:
     assert shop.available() == 100
 
 
+@ALIKE
 def test_a_body_of_the_largest_size_is_read(shop: Shop) -> None:
     _, events = paid_order(shop)
     text = json.dumps(events[-1])
@@ -109,6 +112,7 @@ def _signed_as(shop: Shop, signed: str, sent: str) -> Any:
     return shop.send(sent, signature=stripe.WebhookSignature.generate_signature_header(signed, SECRET))
 
 
+@ALIKE
 def test_both_secrets_hold_while_one_replaces_the_other(open_shop: OpenShop) -> None:
     shop = open_shop(stripe_webhook_secrets=SecretStr(f" whsec_new , {SECRET},"))
     _, events = paid_order(shop)
@@ -118,6 +122,7 @@ def test_both_secrets_hold_while_one_replaces_the_other(open_shop: OpenShop) -> 
     assert shop.available() == 100
 
 
+@ALIKE
 def test_a_live_key_takes_live_events_only(open_shop: OpenShop) -> None:
     shop = open_shop(stripe_secret_key=SecretStr("sk_live_x"))
     event = {"id": "evt_1", "type": "customer.created", "created": 1, "data": {"object": {"id": "cus_1"}}}
@@ -125,6 +130,7 @@ def test_a_live_key_takes_live_events_only(open_shop: OpenShop) -> None:
     assert shop.send(json.dumps({**event, "object": "event", "livemode": True})).status_code == 204
 
 
+@ALIKE
 def test_events_we_do_not_know_are_kept_without_effect_and_without_persons(shop: Shop) -> None:
     order, events = paid_order(shop)
     shop.sim.change_session(shop.row(order).checkout_session_id, customer_details={"name": "Ada", "email": "a@b.c"})
@@ -137,6 +143,7 @@ def test_events_we_do_not_know_are_kept_without_effect_and_without_persons(shop:
     assert all(row.processed_at == shop.clock() for row in kept.values())
 
 
+@ALIKE
 def test_a_payment_for_an_order_that_we_do_not_have_is_shown_to_the_operator(shop: Shop) -> None:
     _, events = paid_order(shop)
     event = next(event for event in events if event["type"] == "checkout.session.completed")
@@ -148,6 +155,7 @@ def test_a_payment_for_an_order_that_we_do_not_have_is_shown_to_the_operator(sho
     assert shop.available() == 0
 
 
+@ALIKE
 @pytest.mark.parametrize("wrong", [{"amount_subtotal": 899}, {"currency": "usd"}, {"mode": "subscription"}])
 def test_what_was_not_ordered_waits_for_a_person(shop: Shop, wrong: dict[str, Any]) -> None:
     order = shop.order()
@@ -167,6 +175,7 @@ def test_what_was_not_ordered_waits_for_a_person(shop: Shop, wrong: dict[str, An
     assert shop.available() == 100
 
 
+@ALIKE
 def test_an_order_paid_on_two_pages_is_credited_once_and_waits_for_a_person(shop: Shop) -> None:
     order, events = paid_order(shop)
     event = next(event for event in events if event["type"] == "checkout.session.completed")
@@ -181,6 +190,7 @@ def test_an_order_paid_on_two_pages_is_credited_once_and_waits_for_a_person(shop
     assert (shop.row(order).state, shop.available()) == ("paid", 100)
 
 
+@ALIKE
 def test_a_page_that_we_did_not_keep_is_taken_when_it_is_the_one_that_was_paid(shop: Shop) -> None:
     order, events = paid_order(shop)
     event = next(event for event in events if event["type"] == "checkout.session.completed")
@@ -218,6 +228,7 @@ def test_a_refund_takes_its_share_and_a_failed_one_gives_it_back(shop: Shop) -> 
     assert shop.row(row.id).state == "paid"
 
 
+@ALIKE
 def test_a_refund_of_what_is_spent_leaves_a_debt_that_the_next_purchase_pays(shop: Shop) -> None:
     row = shop.bought("small")
     with shop.services.database.transaction() as tx:
@@ -243,6 +254,7 @@ def test_a_dispute_takes_the_credits_until_it_is_won(shop: Shop) -> None:
     assert (shop.row(lost.id).state, shop.available()) == ("disputed", 100)
 
 
+@ALIKE
 def test_an_inquiry_takes_nothing(shop: Shop) -> None:
     row = shop.bought()
     dispute = shop.sim.dispute(row.payment_intent, inquiry=True)
@@ -298,6 +310,7 @@ def test_a_refund_heard_of_first_asks_for_its_payment(shop: Shop) -> None:
     assert [(row.processed_at, row.attempts, row.error) for row in done] == [(shop.clock(), 2, "")]
 
 
+@ALIKE
 def test_payments_of_other_programs_at_the_same_stripe_account_are_passed_over(shop: Shop) -> None:
     theirs = shop.api.v1.checkout.sessions.create(
         {
@@ -316,6 +329,7 @@ def test_payments_of_other_programs_at_the_same_stripe_account_are_passed_over(s
     assert all(row.error == "" for row in shop.rows(tables.stripe_events))
 
 
+@ALIKE
 def test_a_refund_made_here_reaches_the_ledger_before_its_event(shop: Shop) -> None:
     from outfitswap_desktop.server.payments import payback
 
@@ -340,6 +354,7 @@ def test_an_event_is_acted_on_when_its_first_try_died_before_the_end(shop: Shop)
     assert (shop.row(ident).state, shop.available()) == ("paid", 100)
 
 
+@ALIKE
 def test_what_cannot_be_paid_back_is_refused(shop: Shop) -> None:
     from outfitswap_desktop.server.payments import payback
     from outfitswap_desktop.server.problems import Refusal
