@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def take(look: str, folder: Path) -> None:
     """Take all pictures of one look in this process."""
+    sys.path.insert(0, str(ROOT))
     from PySide6.QtWidgets import QApplication, QDialog
 
     from outfitswap_desktop import app, paths
@@ -121,7 +122,6 @@ def take(look: str, folder: Path) -> None:
 
 def stand_in(state: str) -> Callable[[], Any]:
     """An account for the pictures, the one that the tests have: nothing of it leaves the process."""
-    sys.path.insert(0, str(ROOT))
     from tests.ui.credits import fake
 
     return lambda: fake.FakeLicensing(getattr(fake, state.upper()))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from outfitswap_desktop.errors import NotAvailable
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from types import ModuleType, TracebackType
 
     from PySide6.QtWidgets import QApplication
 
@@ -31,7 +31,7 @@ def run(photo: Path | None = None) -> int:
         return missing.exit_code
     from outfitswap_desktop.ui.joining import make_window
 
-    window = make_window(application)
+    window = make_window(application, licensing=lambda: _wiring().open_licensing())
     _log_bugs(window)
     window.show()
     window.start(photo)
@@ -60,6 +60,13 @@ def make_application() -> QApplication:
     application.setApplicationDisplayName("OutfitSwap")
     application.setDesktopFileName("outfitswap")
     return application
+
+
+def _wiring() -> ModuleType:
+    """Loaded when the window stands: it is not needed for the first paint."""
+    from outfitswap_desktop import wiring
+
+    return wiring
 
 
 def _log_bugs(window: MainWindow) -> None:
