@@ -1,9 +1,9 @@
-"""Reserve and commit over HTTP, with the real token check, beside the same transactions straight on the database in the same run.
+"""Reserve and commit over HTTP, with the real token check, beside the same transactions straight on the database in one run.
 
     python -m tests.benchmarks.credits [--on sqlite postgresql] [--clients 4 16 64] [--seconds 6] [--rounds 3]
 
-The server is `outfitswap-server serve` in a process of its own; one process of clients; all on this machine. "direct" runs the very
-functions of the routes, idempotency key included, from threads of one process, without HTTP. Prints JSON: requests a second,
+The server is `outfitswap-server serve` in a process of its own; one process of clients; all on one machine. "direct" runs the
+routes' functions, idempotency key included, from threads of one process, without HTTP. Prints JSON: requests a second,
 milliseconds (of a request), the share of direct, the processor's seconds for a thousand requests, and the machine's load.
 """
 
