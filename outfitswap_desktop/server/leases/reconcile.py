@@ -123,9 +123,19 @@ def _keep(tx: Connection, row: Mapping[Any, Any], judgement: Judgement, *, now: 
     """Write down what the judgement says: receipts, holds, credits, and the lease's new place."""
     if judgement.record:
         tx.execute(insert(lease_receipts), [_row(one, now=now) for one in judgement.record])
-    for one in judgement.record:
-        if one.charged:
-            _charge(tx, row, one.signed.receipt, now=now)
+    charged = [one.signed.receipt for one in judgement.record if one.charged]
+    if charged:
+        _bind(tx, judgement, {receipt.job_id for receipt in charged}, now=now)
+    for receipt in charged:
+        if receipt.kind == "commit":
+            ledger.lease_burn(
+                tx,
+                row["id"],
+                credits=receipt.credits,
+                ref=f"{row['id']}:{receipt.seq}",
+                actor=f"device:{row['device_id']}",
+                now=now,
+            )
     chain = judgement.chain
     values: dict[str, Any] = {}
     if chain.seq != row["seq"]:
@@ -141,25 +151,19 @@ def _keep(tx: Connection, row: Mapping[Any, Any], judgement: Judgement, *, now: 
         _alarm(tx, row, judgement, now=now)
 
 
-def _charge(tx: Connection, row: Mapping[Any, Any], receipt: Receipt, *, now: int) -> None:
-    if receipt.kind == "hold":
-        tx.execute(
-            insert(lease_holds).values(
-                lease_id=row["id"], job_id=receipt.job_id, credits=receipt.credits, received_at=now
-            )
-        )
-        return
-    hold = (lease_holds.c.lease_id == row["id"]) & (lease_holds.c.job_id == receipt.job_id)
-    tx.execute(delete(lease_holds).where(hold))
-    if receipt.kind == "commit":
-        ledger.lease_burn(
-            tx,
-            row["id"],
-            credits=receipt.credits,
-            ref=f"{row['id']}:{receipt.seq}",
-            actor=f"device:{row['device_id']}",
-            now=now,
-        )
+def _bind(tx: Connection, judgement: Judgement, jobs: set[str], *, now: int) -> None:
+    """Write down which of `jobs`, those that the upload speaks of, have an open hold after it."""
+    chain = judgement.chain
+    tx.execute(
+        delete(lease_holds).where(lease_holds.c.lease_id == chain.lease_id, lease_holds.c.job_id.in_(sorted(jobs)))
+    )
+    rows = [
+        {"lease_id": chain.lease_id, "job_id": job, "credits": credits, "received_at": now}
+        for job, credits in chain.holds.items()
+        if job in jobs
+    ]
+    if rows:
+        tx.execute(insert(lease_holds), rows)
 
 
 def _alarm(tx: Connection, row: Mapping[Any, Any], judgement: Judgement, *, now: int) -> None:

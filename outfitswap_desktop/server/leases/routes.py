@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from outfitswap_desktop.licensing.wire import messages
 from outfitswap_desktop.licensing.wire.blobs import encode
 from outfitswap_desktop.server.accounts.callers import Caller, CallerDep
+from outfitswap_desktop.server.accounts.limits import limited
 from outfitswap_desktop.server.leases import files, reconcile, rows
 from outfitswap_desktop.server.leases.issue import Wish, again, issue
 from outfitswap_desktop.server.leases.proofs import check_proof, read_fresh
@@ -17,10 +18,12 @@ from outfitswap_desktop.server.services import Services, ServicesDep
 def router() -> APIRouter:
     """The routes."""
     routes = APIRouter(tags=["leases"])
+    paced = [limited("account", by="caller")]
     routes.add_api_route(
         "/v1/leases",
         take_along,
         methods=["POST"],
+        dependencies=paced,
         operation_id="take_along",
         status_code=201,
         responses=answers(400, 401, 402, 403, 409),
@@ -30,6 +33,7 @@ def router() -> APIRouter:
         "/v1/leases/{lease_id}/reconcile",
         take_receipts,
         methods=["POST"],
+        dependencies=paced,
         operation_id="reconcile_lease",
         responses=answers(400, 401, 403, 404),
     )
@@ -37,6 +41,7 @@ def router() -> APIRouter:
         "/v1/leases/{lease_id}/close",
         give_back,
         methods=["POST"],
+        dependencies=paced,
         operation_id="close_lease",
         responses=answers(400, 401, 403, 404),
     )
@@ -44,6 +49,7 @@ def router() -> APIRouter:
         "/v1/offline/requests",
         answer_request,
         methods=["POST"],
+        dependencies=paced,
         operation_id="answer_offline_request",
         status_code=201,
         responses=answers(400, 401, 402, 403, 409),
@@ -52,6 +58,7 @@ def router() -> APIRouter:
         "/v1/offline/receipts",
         take_file,
         methods=["POST"],
+        dependencies=paced,
         operation_id="take_offline_receipts",
         responses=answers(400, 401, 403, 404),
     )

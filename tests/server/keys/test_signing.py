@@ -14,7 +14,8 @@ import pytest
 from outfitswap_desktop.licensing.wire.blobs import BlobError, new_key, public_of
 from outfitswap_desktop.licensing.wire.keylist import MOST_KEYS, read_key_list
 from outfitswap_desktop.server.keys import folder as files
-from outfitswap_desktop.server.keys.signing import DAY_MS, OVERLAP_MS, KeysUnusable, SigningKeys, root_shown
+from outfitswap_desktop.server.keys.change import DAY_MS, OVERLAP_MS, KeysUnusable
+from outfitswap_desktop.server.keys.signing import SigningKeys, root_shown
 from tests.server.conftest import START, Hand
 
 
@@ -208,7 +209,7 @@ def test_a_list_is_never_longer_than_programs_read(keys) -> None:
 
 def test_a_change_that_fails_changes_nothing(keys, tmp_path, monkeypatch) -> None:
     before = keys.published()
-    monkeypatch.setattr("outfitswap_desktop.server.keys.signing.write_secret", _full)
+    monkeypatch.setattr("outfitswap_desktop.server.keys.change.write_secret", _full)
     with pytest.raises(OSError, match="no space"):
         keys.new("lease")
     monkeypatch.undo()
