@@ -78,6 +78,7 @@ class BalancePanel(QWidget):
         self.here.show_count(status.lease_left, until or self.tr("None were taken along."))
         self.give_back.setVisible(there)
         self.give_back.setEnabled(there and status.state == "online")
+        self.prices.setVisible(bool(status.prices))
         self.prices.setText(
             self.tr("Credits for a picture – {prices}").format(
                 prices=" · ".join(

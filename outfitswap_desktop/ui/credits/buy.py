@@ -155,9 +155,7 @@ class BuyDialog(QDialog):
         column.setContentsMargins(20, 18, 20, 16)
         column.setSpacing(12)
         column.addWidget(label(self.tr("Buy credits"), "title"))
-        said = self.tr(
-            "You pay on a page in your browser; nothing of your card passes through this program."
-        )
+        said = self.tr("You pay on a page in your browser; nothing of your card passes through this program.")
         column.addWidget(label(said, "hint"))
         column.addWidget(self.stack, 1)
         column.addWidget(self.notice)

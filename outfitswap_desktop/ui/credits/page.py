@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from outfitswap_desktop.licensing.wire import messages
     from outfitswap_desktop.ui.credits.work import CreditsWork
 
+_ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 NOTHING, SIGN_IN, ACCOUNT = range(3)
 _BUSY: Final = frozenset({"redeem", "sign_out", "import", "receipts", "take", "give_back"})
 
@@ -162,7 +164,11 @@ class CreditsPage(QWidget):
         standing = standing_of(status)
         self.nothing.setText(standing.sentence if not counted else "")
         self.standing.show_standing(standing, status)
-        self.who.setText(" · ".join(part for part in (status.account, status.device) if part))
+        account = status.account
+        if _ULID.fullmatch(account):  # made from a licence key: it has no name
+            account = self.tr("Account {number}").format(number=account[-6:])
+        self.who.setText(" · ".join(part for part in (account, status.device) if part))
+        self.who.setToolTip(status.account)
         if inside:
             self.balance.show_status(status)
             if self._balance is not None and self._balance.available == status.available and status.state == "online":

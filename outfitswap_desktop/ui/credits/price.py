@@ -50,6 +50,10 @@ def price_line(status: Status | None, outfit: Outfit, installed: Collection[str]
     """What to say at the run button."""
     if status is None or status.state == "none":
         return PriceLine("")
+    if not status.prices and (installed if outfit.engine == AUTO else outfit.engine != FABRIC):
+        signed_out = status.state == "signed_out"  # prices are the server's: who never signed in has none
+        said = QCoreApplication.translate("Credits", "Engines for a graphics card need a sign-in.")
+        return PriceLine(said if signed_out else "", short=signed_out and outfit.engine != AUTO)
     cost = cost_of(status, outfit, installed)
     if not cost.most:
         return PriceLine(QCoreApplication.translate("Credits", "Costs no credits."))

@@ -102,7 +102,7 @@ class FakeLicensing(Licensing):
 
     def redeem(self, key):
         self._said("redeem", key)
-        self.now = replace(ONLINE, account="")
+        self.now = replace(ONLINE, account="01M82TM6XK3DRGX6205SZESRPD")
         return self.now
 
     def sign_out(self):

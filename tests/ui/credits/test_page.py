@@ -186,7 +186,7 @@ def test_a_licence_key(qtbot, face, work, shown):
     qtbot.keyClick(page.sign_in.key, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: work.state == "online")
     assert face.asked("redeem")[-1] == ("redeem", GOOD_KEY)
-    assert page.who.text() == "Studio PC"
+    assert page.who.text() == "Account ZESRPD · Studio PC"
 
 
 def test_a_machine_without_a_network(qtbot, face, work, shown, tmp_path, monkeypatch):
