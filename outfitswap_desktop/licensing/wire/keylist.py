@@ -49,10 +49,10 @@ class KeyList:
         Raises BlobError: "unknown_key" (also for another purpose, or signed after the key's end), "revoked_key".
         """
         key = self.keys.get(kid)
+        if key is not None and key.purpose == purpose and key.state == "revoked":
+            raise BlobError("revoked_key", "This was signed with a key that has been revoked.")
         if key is None or key.purpose != purpose or (key.not_after is not None and signed_at > key.not_after):
             raise BlobError("unknown_key", "This was signed with a key that the server's list does not name.")
-        if key.state == "revoked":
-            raise BlobError("revoked_key", "This was signed with a key that has been revoked.")
         return public_key(key.public)
 
 

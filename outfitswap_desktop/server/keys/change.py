@@ -54,7 +54,7 @@ class Change:
             self._root = self._read_root()
             self._now = self._clock()
             self._before = self._list()
-            self._keys = dict(self._before.keys)
+            self._keys = self._remembered(self._before.keys)
         except BaseException:
             self._lock.__exit__(None, None, None)
             raise
@@ -64,7 +64,7 @@ class Change:
         try:
             if kind is None:
                 version = higher(self._before.version, self._now)
-                publish(self._folder, self._forget(), self._root, version=version, now=self._now)
+                publish(self._folder, self._keys, self._root, version=version, now=self._now)
                 for kid in self._delete:
                     secret_path(self._folder, kid).unlink(missing_ok=True)
         finally:
@@ -97,7 +97,9 @@ class Change:
             following = [one for one in self._keys.values() if one.purpose == key.purpose and one.state == "next"]
             kid = min(following, key=lambda one: one.created_at).kid if following else self.make(key.purpose, "next")
             self._keys[kid] = replace(self._keys[kid], state="active")
-            self.make(key.purpose, "next")
+            if len(self._keys) < MOST_KEYS:
+                # A full list must not keep a lost key from being revoked.
+                self.make(key.purpose, "next")
         self._keys[key.kid] = (
             self._retired(key) if state == "retired" else replace(key, state=state, not_after=self._now)
         )
@@ -106,12 +108,12 @@ class Change:
     def _retired(self, key: ListedKey) -> ListedKey:
         return replace(key, state="retired", not_after=self._now + OVERLAP_MS[key.purpose])
 
-    def _forget(self) -> dict[str, ListedKey]:
+    def _remembered(self, keys: Mapping[str, ListedKey]) -> dict[str, ListedKey]:
         """The keys without those that have ended long ago."""
         kept = {"retired": 0, "revoked": REMEMBER_MS}
         return {
             kid: key
-            for kid, key in self._keys.items()
+            for kid, key in keys.items()
             if key.state not in kept or (key.not_after or 0) + kept[key.state] >= self._now
         }
 

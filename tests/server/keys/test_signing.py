@@ -93,9 +93,10 @@ def test_a_revoked_key_counts_for_nothing_and_is_followed(keys, clock, tmp_path)
     assert lost not in keys.verifiers("token")
     assert not files.secret_path(tmp_path / "keys", lost).exists()
     assert keys.key_list().keys[lost].state == "revoked"
-    with pytest.raises(BlobError) as revoked:
-        keys.key_list().verifier(lost, "token", signed_at=START - 1)
-    assert revoked.value.reason in ("revoked_key", "unknown_key")
+    for signed_at in (START - 1, START + DAY_MS):
+        with pytest.raises(BlobError) as revoked:
+            keys.key_list().verifier(lost, "token", signed_at=signed_at)
+        assert revoked.value.reason == "revoked_key"
     with pytest.raises(KeysUnusable) as twice:
         keys.revoke(lost)
     assert twice.value.reason == "key_ended"
@@ -204,6 +205,10 @@ def test_a_list_is_never_longer_than_programs_read(keys) -> None:
     with pytest.raises(KeysUnusable) as full:
         keys.new("token")
     assert full.value.reason == "keys_full"
+    lost = keys.active("lease")[0]
+    keys.revoke(lost)
+    assert keys.key_list().keys[lost].state == "revoked"
+    assert _states(keys, "lease").count("active") == 1
     assert len(read_key_list(keys.published(), keys.root_public, at_least_version=1).keys) == MOST_KEYS
 
 
