@@ -91,7 +91,7 @@ def test_a_lost_answer_to_giving_back_is_asked_for_again(world, desk):
     ticket.void("x")
     wire.lose = lambda request: False
     status = licensing.refresh()
-    assert (status.reason, status.available) == ("", 98)
+    assert (status.reason, status.available) == ("plain_file", 98)
 
 
 def test_a_job_that_runs_keeps_the_lease(desk):
@@ -132,7 +132,7 @@ def test_a_clock_that_was_moved_back(world, desk, tmp_path):
     again.refresh()
     wire.cut = True
     assert again.gate().reserve(engine="sdxl", job="") is not None
-    assert world.machine(wall=lambda: late)[0].status().reason == ""
+    assert world.machine(wall=lambda: late)[0].status().reason == "plain_file"
 
 
 def test_an_older_copy_of_the_files_is_found_out_before_it_forks(world, desk, tmp_path):
