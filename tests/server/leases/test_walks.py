@@ -138,6 +138,7 @@ def test_the_real_server_does_what_the_pure_one_does(services) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_many_walks_of_the_real_server(services, record_property) -> None:
     totals = _real_walks(services, 40, first=1000)
     record_property("totals", str(totals))

@@ -356,12 +356,13 @@ class Walk:
     def check(self) -> None:
         """After every step."""
         face = self.face
-        if face.available() < 0 or face.leased() < 0:
+        available, leased = face.available(), face.leased()
+        if available < 0 or leased < 0:
             raise Broken("a balance is negative")
-        if face.available() + face.leased() + face.burned() != face.minted():
+        if available + leased + face.burned() != face.minted():
             raise Broken("credits were made or lost")
-        for journal in self.journals:
-            if face.burned_by(journal.lease_id) > journal.grant.chain.credits:
+        for lease_id, credits in {one.lease_id: one.grant.chain.credits for one in self.journals}.items():
+            if face.burned_by(lease_id) > credits:
                 raise Broken("more was burned than the lease holds")
         if self.honest and face.flagged():
             raise Broken("an honest device was taken for a clone")
