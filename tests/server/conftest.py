@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -68,15 +69,23 @@ def prepare(database: Database) -> None:
     migrate.upgrade(database)
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with all tables, of which each test gets a copy."""
+    path = tmp_path_factory.mktemp("template") / "server.db"
+    database = Database(f"sqlite:///{path}")
+    prepare(database)
+    database.close()
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database with all tables, of each kind."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'server.db'}"
-        database = Database(url)
-        prepare(database)
-        database.close()
-        yield url
+        path = tmp_path / "server.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
         return
     address: str = request.getfixturevalue("postgresql")
     source: str = request.getfixturevalue("template")
