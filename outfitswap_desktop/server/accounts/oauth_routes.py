@@ -45,13 +45,16 @@ def router() -> APIRouter:
         operation_id="startOAuth",
         status_code=303,
         response_class=RedirectResponse,
-        responses=answers(404, 400, 502),
+        responses=answers(),
         dependencies=[limited("oauth")],
     )
     def start(provider: Name, services: ServicesDep, next: Short = "/") -> RedirectResponse:
         """Send the browser to the provider; `next` is the page of the site to show afterwards."""
-        url, browser = oauth.start(services, provider, onward=next, now=services.clock())
-        response = RedirectResponse(url, 303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+        try:
+            url, browser = oauth.start(services, provider, onward=next, now=services.clock())
+        except Refusal as refusal:
+            return _on(f"{SIGN_IN_PAGE}?done={refusal.code}")
+        response = _on(url)
         response.set_cookie(
             COOKIE, browser, max_age=600, path=PATH, secure=_https(services), httponly=True, samesite="lax"
         )

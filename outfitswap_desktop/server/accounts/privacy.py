@@ -19,7 +19,15 @@ from outfitswap_desktop.server.tables import leases as lease_tables
 from outfitswap_desktop.server.tables import ledger as ledger_tables
 from outfitswap_desktop.server.tables import metadata
 from outfitswap_desktop.server.tables import operations as operation_tables
+from outfitswap_desktop.server.tables import payments as payment_tables
 
+_PARENTS: Final = (
+    ("lease_id", lease_tables.leases),
+    ("txn_id", ledger_tables.ledger_txns),
+    ("order_id", payment_tables.orders),
+    ("session_id", tables.sessions),
+)
+"""Rows that belong to an account through another row: by which column, to which table."""
 UNDO_MS: Final = 7 * 86_400_000
 SECRETS: Final = frozenset(
     {"password_hash", "token_hash", "refresh_hash", "rotated_from", "device_code_hash", "code_hash", "challenge"}
@@ -196,16 +204,9 @@ def _belongs(table: Table, account_id: str) -> ColumnElement[bool] | None:
         return tables.accounts.c.id == account_id
     if "account_id" in table.c:
         return table.c.account_id == account_id
-    if "lease_id" in table.c:
-        return table.c.lease_id.in_(
-            select(lease_tables.leases.c.id).where(lease_tables.leases.c.account_id == account_id)
-        )
-    if "txn_id" in table.c:
-        return table.c.txn_id.in_(
-            select(ledger_tables.ledger_txns.c.id).where(ledger_tables.ledger_txns.c.account_id == account_id)
-        )
-    if "session_id" in table.c:
-        return table.c.session_id.in_(select(tables.sessions.c.id).where(tables.sessions.c.account_id == account_id))
+    for column, parent in _PARENTS:
+        if column in table.c:
+            return table.c[column].in_(select(parent.c.id).where(parent.c.account_id == account_id))
     if table is operation_tables.audit:
         return or_(table.c.actor == account_id, table.c.target == account_id)
     return None

@@ -116,7 +116,5 @@ def _mark(tx: Connection, services: Services, kind: str, value: str, *, account_
 
 
 def _missed(services: Services, reason: str) -> bool:
-    metrics = getattr(services, "metrics", None)
-    if metrics is not None:
-        metrics.promo_refused.labels(reason).inc()
+    services.metrics.promo_refused.labels(reason).inc()
     return False
