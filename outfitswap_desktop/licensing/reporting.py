@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from outfitswap_desktop.errors import NotAvailable, UsageProblem
 from outfitswap_desktop.licensing.clock import HighWater
+from outfitswap_desktop.licensing.identity import signed_out
 from outfitswap_desktop.licensing.lease_book import Along, LeaseBook, lease_unusable, suspect
 from outfitswap_desktop.licensing.link import Refused, Unreachable
 from outfitswap_desktop.licensing.office import Office, no_server
@@ -44,6 +45,8 @@ class Reporting:
                 reason="lease_open",
                 hint="Give them back first: `outfitswap licence return`.",
             )
+        if "session" not in journal.facts():
+            raise signed_out()
         self._office.fetch_keys()
         lease_id = new_id()
         wish = f"{lease_id} {credits} {days}"

@@ -133,7 +133,8 @@ def test_a_real_secret_service(tmp_path):
     environment |= {"HOME": str(home), "XDG_RUNTIME_DIR": str(run), "XDG_DATA_HOME": str(home / "share")}
     script = tmp_path / "real.py"
     script.write_text(REAL)
-    command = f"printf pass | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1; {json.dumps(sys.executable)} {script} {folder}"
+    unlock = "printf pass | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1"
+    command = f"{unlock}; {json.dumps(sys.executable)} {script} {folder}"
     done = subprocess.run(
         ["dbus-run-session", "--", "sh", "-c", command],
         env=environment,
