@@ -30,11 +30,11 @@ def make_app(services: Services) -> FastAPI:
     app = FastAPI(title="OutfitSwap activation server", version=__version__, lifespan=lifespan)
     app.state.services = services
     problems.install(app)
+    app.include_router(ledger_routes.router())  # first: what is asked most is found soonest
     app.include_router(account_routes.router())
     faults.install(app)
     app.add_middleware(Watch, metrics=services.metrics)
     app.include_router(health.router())
-    app.include_router(ledger_routes.router())
     app.include_router(lease_routes.router())
     app.include_router(payments_routes.router())
     site_routes.install(app, services)
