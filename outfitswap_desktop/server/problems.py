@@ -62,6 +62,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def other(_: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 400:  # the framework's word for bytes that are no UTF-8, as for other unreadable bodies
+            unreadable = "Send JSON in UTF-8."
+            return _answer(Refusal(422, "invalid_request", title="The request cannot be read", detail=unreadable))
         code = {401: "not_signed_in", 404: "not_found", 405: "wrong_method"}.get(error.status_code, "refused")
         return _answer(
             Refusal(
