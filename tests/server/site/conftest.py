@@ -6,19 +6,38 @@ import email
 import re
 from collections.abc import Iterator
 from email import policy
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from argon2 import PasswordHasher
+from fastapi import Response
 from fastapi.testclient import TestClient
 
+from outfitswap_desktop.server.accounts import people, sessions
 from outfitswap_desktop.server.app import make_app
 from outfitswap_desktop.server.operations import outbox
 from outfitswap_desktop.server.services import Services
+from outfitswap_desktop.server.site.cookies import Cookies
 
 EMAIL = "anna@example.com"
 PASSWORD = "a long enough password"
+
+
+@cache
+def hashed() -> str:
+    """The hash of PASSWORD."""
+    return PasswordHasher().hash(PASSWORD)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The site's own tests run on SQLite; what is below it runs on both. The longer tests run on PostgreSQL too."""
+    for each in items:
+        if Path(__file__).parent in each.path.parents and "postgresql" in each.name:
+            each.add_marker(pytest.mark.slow)
 
 
 class Forms(HTMLParser):
@@ -70,6 +89,19 @@ class Browser:
         self.open("/register")
         self.send("/register", email=address, password=password, display_name="")
         self.sign_in(address, password)
+
+    def enter(self, address: str = EMAIL) -> None:
+        """Have an account and be signed in, without the work of passwords."""
+        now, cookies = self.services.clock(), Cookies(self.services)
+        with self.services.database.transaction() as tx:
+            account_id = people.create(tx, email=address, password_hash=hashed(), now=now)
+            session_id = sessions.open_for_site(
+                tx, self.services, account_id, agent="Firefox/140.0 Linux", ip="", now=now
+            )
+        response = Response()
+        cookies.set_session(response, session_id)
+        value = response.headers["set-cookie"].split("=", 1)[1].split(";", 1)[0]
+        self.client.cookies.set(cookies.session_name, value, domain="testserver.local", path="/")
 
     def sign_in(self, address: str = EMAIL, password: str = PASSWORD, *, status: int = 200) -> str:
         """Sign in on the form."""

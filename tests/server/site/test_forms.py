@@ -35,7 +35,7 @@ def filled(path):
 
 
 def test_every_form_is_refused_without_its_token(browser):
-    browser.register()
+    browser.enter()
     posts = routes("POST")
     assert len(posts) > 15
     for route in posts:
@@ -59,12 +59,12 @@ def test_every_page_but_a_known_few_leads_strangers_to_the_sign_in_page(browser)
 def test_a_token_is_bound_to_the_session_and_ends(browser, services, clock):
     browser.open("/sign-in")
     before = Forms(browser.page).forms["/sign-in"]["csrf"]
-    browser.register()
+    browser.enter()
     browser.open("/settings")
     mine = Forms(browser.page).forms["/settings/name"]["csrf"]
     with TestClient(make_app(services)) as client:
         other = Browser(client, services)
-        other.register("berta@example.com")
+        other.enter("berta@example.com")
         other.open("/settings")
         other.send("/settings/name", csrf=mine, display_name="x", status=403)
     browser.send("/settings/name", csrf=before, display_name="x", status=403)
@@ -85,7 +85,7 @@ def test_a_token_is_bound_to_the_session_and_ends(browser, services, clock):
     ],
 )
 def test_a_form_from_another_site_is_refused_even_with_a_token(browser, headers):
-    browser.register()
+    browser.enter()
     browser.open("/settings")
     values = Forms(browser.page).forms["/settings/name"]
     assert browser.client.post("/settings/name", data=values, headers=headers).status_code == 403
@@ -94,7 +94,7 @@ def test_a_form_from_another_site_is_refused_even_with_a_token(browser, headers)
 
 
 def test_a_session_cookie_cannot_be_made_or_changed(browser, services):
-    browser.register()
+    browser.enter()
     cookies = Cookies(services)
     name = cookies.session_name
     good = browser.client.cookies[name]
@@ -115,7 +115,7 @@ def test_a_session_cookie_cannot_be_made_or_changed(browser, services):
 
 
 def test_a_program_s_session_is_not_one_of_the_site(browser, services):
-    browser.register()
+    browser.enter()
     with services.database.transaction() as tx:
         account_id = people.find_by_email(tx, EMAIL)
         sessions.open_session(
@@ -131,7 +131,7 @@ def test_a_program_s_session_is_not_one_of_the_site(browser, services):
 
 
 def test_every_answer_forbids_scripts_and_frames(browser):
-    browser.register()
+    browser.enter()
     for path in ("/account", "/packs", "/nowhere", "/legal/terms", "/orders/nonsense", "/sign-in"):
         answer = browser.client.get(path)
         policy = answer.headers["content-security-policy"]
@@ -157,7 +157,7 @@ def test_templates_have_no_script_style_or_unescaped_value():
 
 @pytest.mark.parametrize("nasty", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }}"])
 def test_what_people_type_is_shown_as_they_typed_it(browser, nasty):
-    browser.register()
+    browser.enter()
     browser.open("/settings")
     browser.send("/settings/name", display_name=nasty)
     for page in (
@@ -192,14 +192,14 @@ def test_over_https_cookies_are_secure_and_the_browser_stays_there(tmp_path, dat
 
 
 def test_too_large_a_form_is_refused_before_it_is_read(browser):
-    browser.register()
+    browser.enter()
     answer = browser.client.post("/offline/request", content=b"", headers={"content-length": str(LARGEST_FORM + 1)})
     assert answer.status_code == 413
     assert browser.client.post("/offline/request", content=(b"x" for _ in range(3))).status_code == 413
 
 
 def test_a_frozen_account_may_look_and_take_its_data_but_change_nothing(browser, services):
-    browser.register()
+    browser.enter()
     with services.database.transaction() as tx:
         people.freeze(tx, people.find_by_email(tx, EMAIL), now=services.clock())
     assert "This account is frozen" in browser.open("/account")

@@ -15,7 +15,7 @@ from tests.server.site.conftest import EMAIL, PASSWORD, Forms
 
 @pytest.fixture
 def owner(browser):
-    browser.register()
+    browser.enter()
     return browser
 
 
@@ -47,8 +47,9 @@ def request_file(services, key, *, number=20):
 
 def test_a_machine_without_a_network_gets_a_lease_by_file(owner, services, clock):
     give(services, 100)
-    clock.forward(days=60)
-    owner.sign_in()
+    clock.forward(days=10)
+    owner.open("/account")
+    clock.forward(days=10)
     key = new_key()
     owner.open("/offline")
     text = request_file(services, key)
