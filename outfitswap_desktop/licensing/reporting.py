@@ -45,6 +45,8 @@ class Reporting:
                 reason="lease_open",
                 hint="Give them back first: `outfitswap licence return`.",
             )
+        if self._office.address() is None:
+            raise no_server()
         if "session" not in journal.facts():
             raise signed_out()
         self._office.fetch_keys()

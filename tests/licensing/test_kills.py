@@ -53,7 +53,6 @@ history = History(home / "history.db")
 history.recover(writing)
 gate = Licensing(home, wall=lambda: int(sys.argv[4])).gate()
 gate.settle(history.made_with)
-print("save 0.9", flush=True)
 for number in range(first, first + 1000):
     hold = gate.reserve(engine="sd15", job=str(number))
     planned = writing.plan(home / "results" / f"{number}.png")
@@ -64,6 +63,7 @@ for number in range(first, first + 1000):
     writing.publish(staged)
     history.finish(entry)
     hold.commit(output_sha256=staged.sha256)
+    print("save 0.9", flush=True)
 """
 
 
@@ -120,9 +120,9 @@ def test_fifty_kills_between_receipt_and_output(world, tmp_path):
     rng = random.Random(50)
     licensing, home = prepared(world, tmp_path)
     for number in range(50):
-        wait = rng.uniform(0.0, 0.06)
+        wait = rng.uniform(0.0, 0.12)
         killed(FILES, home, home, number=number, stage="save 0.9", wait=wait, now=world.clock())
-    assert check(world, licensing, home, price=1) >= 20
+    assert check(world, licensing, home, price=1) >= 50
 
 
 @pytest.mark.slow
