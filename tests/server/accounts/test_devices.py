@@ -180,7 +180,8 @@ def test_marks_tell_nobody_who_it_was(welcome, services):
     with services.database.reading() as tx:
         rows = str(tx.execute(select(tables.abuse_marks.c.kind, tables.abuse_marks.c.hash)).all())
         assert tx.execute(select(func.count()).select_from(outbox)).scalar_one() == 0
-    assert "ada" not in rows
+    assert "ada@" not in rows
+    assert "example" not in rows
     assert "192.0.2" not in rows
 
 
