@@ -25,6 +25,7 @@ class CreditsBadge(QToolButton):
         self.setIconSize(QSize(16, 16))
         self.setAutoRaise(True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setAccessibleName(self.tr("Credits"))
         self.hide()
 
     def show_status(self, status: Status) -> None:
