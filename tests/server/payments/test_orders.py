@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from pydantic import SecretStr
 
@@ -9,6 +11,7 @@ from outfitswap_desktop.licensing.wire.ids import new_id
 from outfitswap_desktop.licensing.wire.messages import Buy, Pack
 from outfitswap_desktop.server.accounts import people
 from outfitswap_desktop.server.payments import fulfil, orders, packs
+from outfitswap_desktop.server.payments.gateway import Unreachable
 from outfitswap_desktop.server.problems import Refusal
 from outfitswap_desktop.server.tables import payments as tables
 from tests.server.payments.conftest import ALIKE, OpenShop, Shop, account
@@ -223,3 +226,29 @@ def test_the_landing_page_fulfils_and_survives_a_silent_stripe(shop: Shop) -> No
 def _pages(shop: Shop, order_id: str) -> list[str]:
     listed = shop.api.v1.checkout.sessions.list({"limit": 100}).auto_paging_iter()
     return [page.id for page in listed if page.client_reference_id == order_id]
+
+
+@ALIKE
+def test_two_requests_at_once_make_one_page(shop: Shop) -> None:
+    ident = new_id()
+    shop.sim.fault(CREATE, "slow", seconds=0.4)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = (pool.submit(shop.order, ident=ident) for _ in range(2))
+        assert first.result() == second.result()
+    assert _pages(shop, ident) == [shop.row(ident).checkout_session_id]
+
+
+@ALIKE
+def test_what_stripe_refuses_and_who_has_no_address(shop: Shop) -> None:
+    with shop.services.database.transaction() as tx:
+        pack = Pack(id="bad", title="Bad", credits=1, amount_minor=1, currency="eur")
+        packs.put(tx, pack, stripe_price_id="price_never_there")
+        shop.account = people.create(tx, email=None, now=shop.clock())
+    with pytest.raises(Refusal) as refused:
+        shop.order("bad")
+    assert refused.value.status == 503
+    assert shop.bought("small").state == "paid"
+    assert shop.services.stripe is not None
+    shop.sim.fault("DELETE /v1/customers", "error")
+    with pytest.raises(Unreachable):
+        shop.services.stripe.forget_customer("cus_any")
