@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -35,30 +36,32 @@ class Watch:
             await self._app(scope, receive, send)
             return
         started, request_id = time.perf_counter(), new_id()
-        status, taken, begun = 500, 0, False
+        status, taken, over = 500, 0, _announced(scope) > LARGEST
 
         async def counted() -> Message:
-            nonlocal taken
+            nonlocal taken, over
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > LARGEST:
+                over = True
                 raise _TooLarge
             return message
 
         async def noted(message: Message) -> None:
-            nonlocal status, begun
+            nonlocal status
+            if over and message.get("status") != 413 and status == 500:
+                return  # the framework's answer to a body that broke off
             if message["type"] == "http.response.start":
-                status, begun = message["status"], True
+                status = message["status"]
                 message = {**message, "headers": [*message["headers"], (b"x-request-id", request_id.encode())]}
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request=request_id):
             try:
-                if _announced(scope) > LARGEST:
-                    raise _TooLarge
-                await self._app(scope, counted, noted)
-            except _TooLarge:
-                if not begun:
+                if not over:
+                    with suppress(_TooLarge):
+                        await self._app(scope, counted, noted)
+                if over and status == 500:
                     await _refuse(noted)
             finally:
                 self._note(scope, status, time.perf_counter() - started)

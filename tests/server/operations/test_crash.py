@@ -27,9 +27,9 @@ from tests.server.operations.processes import Process
 
 CREDITS = 100_000
 CLIENTS = 12
-KILLS = 3
+KILLS = 50
 """On each of the two databases."""
-STOPS = 2
+STOPS = 10
 
 
 @pytest.fixture
