@@ -31,7 +31,7 @@ _RECORDS: Final = "records"
 _MANIFEST: Final = "manifest.json"
 _KEYS: Final = "keys/"
 _SECRETS: Final = "secrets/"
-_SECRET_FILES: Final = ("licence-pepper", "site-secret")
+_SECRET_FILES: Final = ("licence-pepper",)
 """Files of the server's own folder without which licence keys and sign-ins of the site do not count any more."""
 
 
