@@ -43,8 +43,9 @@ BATCH = 20
 
 SCRIPTED = '''
 """Loaded by Python itself at start: where the program would look for a graphics card, it finds an engine that costs credits."""
-import importlib.abc, importlib.util, sys, time
+import importlib.abc, importlib.util, os, sys, time
 from contextlib import contextmanager
+from pathlib import Path
 
 NAME = "outfitswap_desktop.wiring"
 
@@ -61,6 +62,13 @@ class Finder(importlib.abc.MetaPathFinder):
         spec.loader.exec_module = patched
         return spec
 
+def paint():
+    # says that it is at it: credits are set aside then
+    marker = Path(os.environ["ROAD_PAINTING"])
+    marker.touch()
+    time.sleep(1.5)
+    marker.unlink(missing_ok=True)
+
 def change(wiring):
     choose = wiring.choose_engine
     engines = wiring._engines
@@ -72,8 +80,7 @@ def change(wiring):
                 return self.real.steps(request)
             from outfitswap_desktop.core.steps import Steps
             from tests.fakes import FakeSegmenter, InvertingGenerator
-            painted = InvertingGenerator(name="sdxl", on_generate=lambda: time.sleep(0.3))
-            return Steps(FakeSegmenter(), painted), "asked for"
+            return Steps(FakeSegmenter(), InvertingGenerator(name="sdxl", on_generate=paint)), "asked for"
         def __getattr__(self, name):
             return getattr(self.real, name)
     @contextmanager
@@ -92,6 +99,7 @@ class Program:
 
     def __init__(self, folder, site):
         self.opened = folder / "opened"
+        self.painting = folder / "painting"
         helpers = folder / "bin"
         helpers.mkdir(parents=True)
         browser = helpers / "xdg-open"
@@ -106,6 +114,7 @@ class Program:
             "BROWSER": f"{browser} %s",
             "QT_QPA_PLATFORM": "offscreen",
             "NO_PROXY": "127.0.0.1",
+            "ROAD_PAINTING": str(self.painting),
         }
 
     def start(self, *words):
@@ -134,6 +143,20 @@ class Program:
             *("--adult-consent", "self", "--adult-attested", *more),
         )
 
+    def while_painting(self, process, folder, *, after):
+        """Wait until `after` pictures are finished and the next one is being painted."""
+
+        def far_enough():
+            return len(made(folder)) >= after or process.poll() is not None
+
+        until(far_enough, seconds=300, what="the batch does not get on")
+        self.painting.unlink(missing_ok=True)
+        deadline = time.monotonic() + 60
+        while not self.painting.exists():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     def asked_for(self, number):
         """The address that was asked to be opened as the `number`-th, from 1."""
 
@@ -149,7 +172,10 @@ def window_of(display, program_of, own_home):  # noqa: F811
     """The window under Xvfb, with the program's own environment."""
     before = dict(os.environ)
     os.environ.update(
-        {name: program_of.environment[name] for name in ("OUTFITSWAP_LICENCE_SERVER", "PYTHONPATH", "PATH", "BROWSER")}
+        {
+            name: program_of.environment[name]
+            for name in ("OUTFITSWAP_LICENCE_SERVER", "PYTHONPATH", "PATH", "BROWSER", "ROAD_PAINTING")
+        }
     )
     try:
         with program(display, own_home) as (process, environment, _):
@@ -253,10 +279,7 @@ def test_sign_in_buy_batch_kill_restart_cancel(display, own_home, tmp_path, astr
         results = tmp_path / "results"
         words = program_of.batch(photos, results, outfits)
         first = program_of.start(*words)
-        until(
-            lambda: len(made(results)) >= 6 or first.poll() is not None, seconds=240, what="the batch does not get on"
-        )
-        assert first.poll() is None, first.communicate()
+        program_of.while_painting(first, results, after=6)
         os.killpg(first.pid, signal.SIGKILL)
         first.communicate()
         early = len(made(results))
@@ -269,11 +292,7 @@ def test_sign_in_buy_batch_kill_restart_cancel(display, own_home, tmp_path, astr
         others = write_outfits(tmp_path / "others.txt", "denim")
         cancelled = tmp_path / "cancelled"
         second = program_of.start(*program_of.batch(photos, cancelled, others))
-        until(
-            lambda: len(made(cancelled)) >= 3 or second.poll() is not None,
-            seconds=240,
-            what="the batch does not get on",
-        )
+        program_of.while_painting(second, cancelled, after=3)
         second.send_signal(signal.SIGINT)
         said, told = second.communicate(timeout=120)
         assert second.returncode == 130, (second.returncode, said[-1500:], told[-1500:])
@@ -289,6 +308,7 @@ def test_sign_in_buy_batch_kill_restart_cancel(display, own_home, tmp_path, astr
         kinds = [entry["kind"] for entry in entries]
         assert kinds.count("purchase") == kinds.count("promo") == 1
         assert kinds.count("commit") == BATCH + finished
+        assert kinds.count("void") >= 2  # the picture at which it was killed, and the one at which it was cancelled
         assert kinds.count("reserve") == kinds.count("commit") + kinds.count("void") + kinds.count("expire")
         person.open("/account")
         assert driver.find_element(By.ID, "available").text == str(left)
