@@ -172,6 +172,6 @@ def _refusal(response: httpx.Response) -> Refused | Unreachable:
         problem = Problem.model_validate_json(response.content)
     except ValidationError:
         return unreachable(f": what answers there is not one (it says {response.status_code})")
-    refused = Refused(problem.detail, reason=problem.code)
+    refused = Refused(f"{problem.title}.", reason=problem.code, hint=problem.detail)
     refused.status = response.status_code
     return refused

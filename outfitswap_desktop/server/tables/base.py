@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, MetaData, String
+from collections.abc import Mapping
+
+from sqlalchemy import DDL, BigInteger, Column, ForeignKey, MetaData, String, Table, event
 
 metadata = MetaData(
     naming_convention={
@@ -13,6 +15,14 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+def after_create(table: Table, statements: Mapping[str, tuple[str, ...]]) -> None:
+    """Have `statements` (by the database's name) follow the making of `table`."""
+    for database, lines in statements.items():
+        for line in lines:
+            event.listen(table, "after_create", DDL(line).execute_if(dialect=database))  # type: ignore[no-untyped-call]
+
 
 ULID = String(26)
 MILLIS = BigInteger

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from sqlalchemy import (
-    DDL,
     JSON,
     CheckConstraint,
     Column,
@@ -17,10 +16,9 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    event,
 )
 
-from outfitswap_desktop.server.tables.base import CREDITS, MILLIS, ULID, account_column, metadata
+from outfitswap_desktop.server.tables.base import CREDITS, MILLIS, ULID, account_column, after_create, metadata
 
 ledger_accounts = Table(
     "ledger_accounts",
@@ -185,6 +183,4 @@ NOT_APPEND_ONLY: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """The way back (migrations down)."""
 
-for _database, _lines in APPEND_ONLY.items():
-    for _line in _lines:
-        event.listen(ledger_entries, "after_create", DDL(_line).execute_if(dialect=_database))
+after_create(ledger_entries, APPEND_ONLY)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import DDL, JSON, Column, Index, Integer, String, Table, event
+from sqlalchemy import JSON, Column, Index, Integer, String, Table
 
-from outfitswap_desktop.server.tables.base import MILLIS, ULID, metadata
+from outfitswap_desktop.server.tables.base import MILLIS, ULID, after_create, metadata
 
 audit = Table(
     "audit",
@@ -64,6 +64,4 @@ NOT_APPEND_ONLY: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """The way back (migrations down)."""
 
-for _database, _lines in APPEND_ONLY.items():
-    for _line in _lines:
-        event.listen(audit, "after_create", DDL(_line).execute_if(dialect=_database))
+after_create(audit, APPEND_ONLY)
