@@ -73,6 +73,11 @@ def serve(settings: Settings, *, tell: Tell, sweeps: bool = True) -> None:
     )
     if sweeps:
         sweeper.start()
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # uvicorn raises again what ended it: without a handler we would die of it
+        signal.signal(number, lambda *_: None)
     try:
         _Announcing(config, tell=tell, before_end=sweeper.stop).run()
     finally:
