@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import uuid
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import structlog
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
@@ -19,6 +22,7 @@ from outfitswap_desktop.server.config import Settings
 from outfitswap_desktop.server.database import Database
 from outfitswap_desktop.server.operations import migrate
 from outfitswap_desktop.server.services import Services, open_services
+from outfitswap_desktop.server.site.cookies import Cookies
 
 START = 1_800_000_000_000
 """15 January 2027, in milliseconds since 1970."""
@@ -36,6 +40,17 @@ class Hand:
 
     def forward(self, *, seconds: float = 0, days: float = 0) -> None:
         self.at += int((seconds + days * 86_400) * 1000)
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Commands that run in this process set the logs up for their own streams, which end with the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
@@ -123,7 +138,24 @@ def services(settings: Settings, clock: Hand) -> Iterator[Services]:
     opened.close()
 
 
+@pytest.fixture(scope="session")
+def applications() -> list[FastAPI]:
+    """The application, made once: it takes longer than most tests."""
+    return []
+
+
 @pytest.fixture
-def client(services: Services) -> Iterator[TestClient]:
-    with TestClient(make_app(services)) as running:
-        yield running
+def application(services: Services, applications: list[FastAPI]) -> FastAPI:
+    """The application over this test's services, which are not closed with it."""
+    if not applications:
+        applications.append(make_app(services))
+    (made,) = applications
+    made.dependency_overrides.clear()
+    made.state.services = services
+    made.state.site_cookies = Cookies(services)
+    return made
+
+
+@pytest.fixture
+def client(application: FastAPI) -> TestClient:
+    return TestClient(application)

@@ -8,16 +8,13 @@ from dataclasses import dataclass, field
 import pytest
 from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from outfitswap_desktop.licensing.wire.device import make_proof
 from outfitswap_desktop.server.accounts import people
 from outfitswap_desktop.server.accounts.entering import Entrance
-from outfitswap_desktop.server.app import make_app
 from outfitswap_desktop.server.services import Services
-from outfitswap_desktop.server.site.cookies import Cookies
 from outfitswap_desktop.server.tables.operations import outbox
 
 PASSWORD = "correct horse battery"
@@ -45,22 +42,6 @@ class Machine:
             app_version="0.1.0",
             now=self.services.clock(),
         )
-
-
-@pytest.fixture(scope="session")
-def applications() -> list[FastAPI]:
-    """The application, made once: it takes longer than most of these tests."""
-    return []
-
-
-@pytest.fixture
-def client(services: Services, applications: list[FastAPI]) -> TestClient:
-    if not applications:
-        applications.append(make_app(services))
-    (application,) = applications
-    application.state.services = services
-    application.state.site_cookies = Cookies(services)
-    return TestClient(application)
 
 
 @pytest.fixture

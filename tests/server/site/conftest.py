@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email
 import re
-from collections.abc import Iterator
 from email import policy
 from functools import cache
 from html.parser import HTMLParser
@@ -13,11 +12,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from argon2 import PasswordHasher
-from fastapi import Response
+from fastapi import FastAPI, Response
 from fastapi.testclient import TestClient
 
 from outfitswap_desktop.server.accounts import people, sessions
-from outfitswap_desktop.server.app import make_app
 from outfitswap_desktop.server.operations import outbox
 from outfitswap_desktop.server.services import Services
 from outfitswap_desktop.server.site.cookies import Cookies
@@ -131,6 +129,5 @@ class Browser:
 
 
 @pytest.fixture
-def browser(services: Services) -> Iterator[Browser]:
-    with TestClient(make_app(services)) as client:
-        yield Browser(client, services)
+def browser(services: Services, application: FastAPI) -> Browser:
+    return Browser(TestClient(application), services)
