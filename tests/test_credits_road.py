@@ -34,7 +34,7 @@ from tests.server.site.test_in_chromium import newest_link
 from tests.stripesim.process import API_KEY, SECRET, running
 from tests.test_xvfb import Hand, display, program, tools, until  # noqa: F401
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("chromium")]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(900), pytest.mark.xdist_group("chromium")]
 ADDRESS = "vera@example.com"
 PRICE = 2
 BOUGHT = 300

@@ -114,7 +114,7 @@ def check(world, licensing, home, *, price):
     return len(made)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1500)
 def test_fifty_kills_between_receipt_and_output(world, tmp_path):
     rng = random.Random(50)
@@ -125,7 +125,7 @@ def test_fifty_kills_between_receipt_and_output(world, tmp_path):
     assert check(world, licensing, home, price=1) >= 50
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1500)
 def test_kills_on_the_whole_road(world, tmp_path, astronaut_file):
     rng = random.Random(5)

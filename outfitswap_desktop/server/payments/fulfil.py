@@ -24,7 +24,6 @@ from outfitswap_desktop.server.tables.payments import disputes, orders, refunds
 ACTOR: Final = "stripe"
 LOOK_AGAIN: Final = 10_000
 """Milliseconds."""
-_log = structlog.get_logger(__name__)
 
 
 def fulfil(services: Services, order_id: str, *, now: int) -> messages.Order | None:
@@ -39,7 +38,7 @@ def fulfil(services: Services, order_id: str, *, now: int) -> messages.Order | N
         try:
             fact = services.stripe.session(row.checkout_session_id)
         except Unreachable as problem:
-            _log.warning("stripe_unreachable", order=order_id, problem=str(problem))
+            structlog.get_logger(__name__).warning("stripe_unreachable", order=order_id, problem=str(problem))
         else:
             with services.database.transaction() as tx:
                 apply(tx, (fact,), now=now)
@@ -115,7 +114,7 @@ def _session(tx: Connection, order: Any, fact: SessionFact, *, now: int) -> None
         changes["checkout_session_id"] = fact.id
     elif order.checkout_session_id != fact.id:
         if fact.paid:
-            _log.error("order_paid_on_another_page", order=order.id)
+            structlog.get_logger(__name__).error("order_paid_on_another_page", order=order.id)
             _change(tx, order, note=f"Paid on another page as well: {fact.id}.", state="review")
         return
     if order.paid_at is not None:
@@ -135,7 +134,7 @@ def _session(tx: Connection, order: Any, fact: SessionFact, *, now: int) -> None
         )
         _remember_customer(tx, order.account_id, fact.customer)
         if note:
-            _log.error("order_in_review", order=order.id, note=note)
+            structlog.get_logger(__name__).error("order_in_review", order=order.id, note=note)
         else:
             _credit(tx, order, ref=fact.id, actor=ACTOR, now=now)
         _settle(tx, order.id, cause=fact.id, kind="refund", now=now)

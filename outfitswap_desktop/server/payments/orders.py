@@ -19,7 +19,6 @@ from outfitswap_desktop.server.tables.payments import orders, packs
 
 ATTEMPTS: Final = 3
 """How many idempotency keys one request may use up."""
-_log = structlog.get_logger(__name__)
 
 
 def start(
@@ -145,7 +144,7 @@ def _page(services: Services, stripe: Gateway, row: Any) -> SessionFact | None:
     try:
         return stripe.open_session(row, email=row.email_ci, customer=row.stripe_customer_id)
     except Unreachable as problem:
-        _log.warning("stripe_unreachable", order=row.id, problem=str(problem))
+        structlog.get_logger(__name__).warning("stripe_unreachable", order=row.id, problem=str(problem))
         raise Refusal(
             503,
             "shop_unreachable",
@@ -154,7 +153,9 @@ def _page(services: Services, stripe: Gateway, row: Any) -> SessionFact | None:
             headers={"Retry-After": "60"},
         ) from problem
     except Spoilt as problem:
-        _log.warning("stripe_attempt_spoilt", order=row.id, attempt=row.attempt, problem=str(problem))
+        structlog.get_logger(__name__).warning(
+            "stripe_attempt_spoilt", order=row.id, attempt=row.attempt, problem=str(problem)
+        )
         with services.database.transaction() as tx:
             tx.execute(
                 update(orders)

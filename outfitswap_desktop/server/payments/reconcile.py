@@ -27,7 +27,6 @@ SETTLING: Final = 60_000
 WAITING: Final = 30 * 86_400_000
 """Milliseconds after which an order that nobody has paid is no longer asked about; a bank's debit takes up to 14 days."""
 Returned = TypeVar("Returned", RefundFact, DisputeFact)
-_log = structlog.get_logger(__name__)
 
 
 @dataclass
@@ -64,11 +63,11 @@ def reconcile(services: Services, since: int | None = None, *, now: int | None =
         _returns(services, services.stripe, report, start, at)
     except (Unreachable, Refusal) as problem:
         report.troubles.append(f"Stripe does not answer: {problem}")
-        _log.warning("stripe_unreachable", problem=str(problem))
+        structlog.get_logger(__name__).warning("stripe_unreachable", problem=str(problem))
         return report
     _move_watermark(services, newest)
     if report.repaired or report.troubles:
-        _log.warning("stripe_reconciled", repaired=report.repaired, troubles=report.troubles)
+        structlog.get_logger(__name__).warning("stripe_reconciled", repaired=report.repaired, troubles=report.troubles)
     return report
 
 

@@ -42,7 +42,6 @@ DISPUTE_TYPES: Final = (
 TYPES: Final = (*SESSION_TYPES, *REFUND_TYPES, "charge.refunded", *DISPUTE_TYPES)
 """What an endpoint at Stripe must be subscribed to; others are stored and have no effect."""
 Outcome = Literal["done", "duplicate"]
-_log = structlog.get_logger(__name__)
 
 
 def receive(services: Services, raw: bytes, signature: str, *, now: int) -> Outcome:
@@ -109,7 +108,9 @@ def handle(services: Services, stripe: Gateway, event: Mapping[str, Any], *, now
         )
     pass_by("webhook-committed")
     if troubles:
-        _log.error("webhook_not_understood", stripe_event=event["id"], kind=event["type"], troubles=troubles)
+        structlog.get_logger(__name__).error(
+            "webhook_not_understood", stripe_event=event["id"], kind=event["type"], troubles=troubles
+        )
     return "done"
 
 

@@ -125,7 +125,7 @@ def test_one_account_is_not_tried_from_many_places(services, settled):
 
 
 @SQLITE
-@pytest.mark.parametrize("turns", [5, pytest.param(25, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("turns", [5, pytest.param(25, marks=pytest.mark.soak)])
 def test_time_does_not_tell_which_addresses_are_known(services, client, turns):
     """Process time, known and unknown in turns: the medians lie within a fifth of each other. (Without the work for nobody's
     password an unknown address takes a twentieth.)

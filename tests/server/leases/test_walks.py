@@ -47,7 +47,7 @@ def test_walks_lose_nothing_and_find_every_fork() -> None:
     _worth_something(totals)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_twenty_thousand_walks(record_property) -> None:
     totals = _walks(20_000)
     record_property("totals", str(totals))
@@ -137,7 +137,7 @@ def test_the_real_server_does_what_the_pure_one_does(services) -> None:
     assert totals.leases >= 3
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_many_walks_of_the_real_server(services, record_property) -> None:
     totals = _real_walks(services, 40, first=1000)

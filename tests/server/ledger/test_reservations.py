@@ -241,7 +241,7 @@ def test_twins_at_the_same_moment_have_one_effect(desk: Desk) -> None:
     assert desk.available() == 6
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_ten_thousand_reservations_expire_in_seconds(services: Services, clock: Hand) -> None:
     """Bound: 10 s of the processor for 10,000, none of them lost."""
     import time

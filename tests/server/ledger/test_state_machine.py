@@ -347,7 +347,7 @@ def test_any_order_of_events(database: Database) -> None:
     assert walk(database, runs=5, length=16) > 20
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_any_order_of_many_events(database: Database) -> None:
     """At least 5,000 steps on SQLite, 1,000 on PostgreSQL."""

