@@ -28,6 +28,20 @@ START = 1_800_000_000_000
 """15 January 2027, in milliseconds since 1970."""
 
 
+ON_SQLITE_FIRST = ("accounts", "keys", "leases", "operations", "site")
+"""What lies above the ledger and the payments: by default on SQLite, on PostgreSQL with the longer tests."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each test that copies a PostgreSQL database costs a quarter of a second: those run with the longer ones."""
+    here = Path(__file__).parent
+    for each in items:
+        above = here in each.path.parents and each.path.relative_to(here).parts[0] in ON_SQLITE_FIRST
+        if above and "postgresql" in each.name and each.path.stem != "test_migrations":
+            each.add_marker(pytest.mark.slow)
+
+
 @dataclass
 class Hand:
     """A clock that stands still until it is moved."""

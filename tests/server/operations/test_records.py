@@ -158,7 +158,8 @@ def test_logs_and_reports_name_nobody():
 
 
 @SQLITE
-def test_bodies_have_a_bound_and_requests_an_id(services, client):
+def test_bodies_have_a_bound_and_requests_an_id(services):
+    client = TestClient(make_app(services))  # of its own: the metrics are this application's
     answer = client.post("/v1/auth/login", content=b"x" * (LARGEST + 1), headers={"Content-Type": "application/json"})
     assert answer.status_code == 413
     assert answer.json()["code"] == "too_large"

@@ -30,14 +30,6 @@ def hashed() -> str:
     return PasswordHasher().hash(PASSWORD)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The site's own tests run on SQLite; what is below it runs on both. The longer tests run on PostgreSQL too."""
-    for each in items:
-        if Path(__file__).parent in each.path.parents and "postgresql" in each.name:
-            each.add_marker(pytest.mark.slow)
-
-
 class Forms(HTMLParser):
     """The forms of a page, by where they lead: the values that their fields have."""
 
