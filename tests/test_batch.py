@@ -66,6 +66,7 @@ def test_a_bad_photo_fails_alone(fake_runner, photos, outfits, tmp_path):
     assert len(runner.history.list(batch=summary["batch"])) == 6
 
 
+@pytest.mark.slow
 def test_one_photo_is_parsed_once_per_outfit_zone(fake_runner, photos, outfits, tmp_path):
     runner, segmenter, _ = fake_runner
     go(runner, photos, tmp_path / "out", outfits)
@@ -127,6 +128,7 @@ def test_a_cancel_says_how_much_is_done(fake_runner, photos, outfits, tmp_path):
         go(runner, photos, tmp_path / "out", outfits, cancel=token)
 
 
+@pytest.mark.slow
 def test_a_contact_sheet_that_cannot_be_written_loses_nothing_else(fake_runner, photos, outfits, tmp_path, monkeypatch):
     runner, _, _ = fake_runner
 
@@ -140,6 +142,7 @@ def test_a_contact_sheet_that_cannot_be_written_loses_nothing_else(fake_runner, 
     assert json.loads((tmp_path / "out" / "batch-summary.json").read_text())["notes"] == summary["notes"]
 
 
+@pytest.mark.slow
 def test_a_bug_in_one_job_does_not_stop_the_others(fake_runner, photos, outfits, tmp_path):
     runner, _, generator = fake_runner
 
@@ -152,6 +155,7 @@ def test_a_bug_in_one_job_does_not_stop_the_others(fake_runner, photos, outfits,
     assert [row["error"]["kind"] for row in summary["jobs"] if row["state"] == "failed"].count("bug") == 1
 
 
+@pytest.mark.slow
 def test_progress_is_one_rising_line(fake_runner, photos, outfits, tmp_path):
     runner, _, _ = fake_runner
     seen = []

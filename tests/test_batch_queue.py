@@ -132,6 +132,7 @@ def test_a_job_that_the_window_took_is_not_run_here(fake_runner, photos, outfits
     assert window.jobs() == ()
 
 
+@pytest.mark.slow
 def test_a_job_whose_window_died_is_run_here_after_all(fake_runner, photos, outfits, tmp_path, window, who_runs):
     runner, _, generator = fake_runner
 
@@ -159,6 +160,7 @@ def test_a_cancelled_batch_takes_its_jobs_out_of_the_queue_and_leaves_others(
     assert [(job.id, job.state) for job in window.jobs()] == [(own, "queued")]
 
 
+@pytest.mark.slow
 def test_a_job_cancelled_in_the_window_is_a_failed_row_and_resume_does_it(
     fake_runner, photos, outfits, tmp_path, window
 ):

@@ -41,6 +41,7 @@ def test_a_swap_with_inet_sockets_blocked(tmp_path, astronaut_file):
     assert json.loads(done.stdout)["outside_mask_changed_pixels"] == 0
 
 
+@pytest.mark.slow
 def test_no_library_leaves_an_identity_in_the_home(tmp_path, astronaut_file):
     """ONNX Runtime keeps a device id and a data base for its maker unless it is told not to before it is imported."""
     home = tmp_path / "fresh"

@@ -232,6 +232,7 @@ def test_what_is_cut_from_a_drawn_mask_is_reported(fake_runner, astronaut_file, 
     assert caught.value.reason == "mask_protected"
 
 
+@pytest.mark.slow
 def test_the_zone_comes_from_the_prompt_else_the_largest(fake_runner, astronaut_file, tmp_path):
     runner, segmenter, _ = fake_runner
 

@@ -240,6 +240,7 @@ def _refuse(*_args, **_options):
     raise NotAvailable("Refused.", reason="x")
 
 
+@pytest.mark.slow
 def test_the_demo_does_not_write_over_a_picture_of_the_users(capsys, steps, tmp_path):
     mine = tmp_path / "before.png"
     Image.fromarray(np.zeros((80, 80, 3), np.uint8)).save(mine)

@@ -16,6 +16,7 @@ def sound(found, jobs):
     assert found["files_whole"]
 
 
+@pytest.mark.slow
 def test_a_dozen_jobs_with_cancels_and_kills(tmp_path, qapp):
     sound(measure(tmp_path, jobs=12, chance=0.3, seed=1), 12)
 

@@ -113,6 +113,7 @@ def ask(capsys, *arguments):
 # --- the command line ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_build_without_the_canary_makes_pictures(capsys, faces, tmp_path):
     """Else the tests below would show nothing."""
     code, answer = ask(capsys, "swap", faces[0], "-p", "navy linen", "-o", tmp_path / "o.png", *AGREED)
@@ -160,6 +161,7 @@ def test_batch_and_resume(capsys, faces, tmp_path, test_build, stage, own_home):
     assert not rows(own_home)
 
 
+@pytest.mark.slow
 def test_results_of_an_earlier_build_are_not_shown_again(capsys, faces, tmp_path, own_home, monkeypatch):
     """Made without the canary, resumed with it: the sheet has an empty place for the photo and for the result."""
     outfits = tmp_path / "outfits.txt"

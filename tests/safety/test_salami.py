@@ -179,7 +179,8 @@ def borrowed(kernel, stub, kind):
     return released.origin.payload
 
 
-@pytest.mark.parametrize("number", [3, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [3, 4])
 def test_a_chain_with_forged_marks_in_the_middle_is_judged_against_its_root(number):
     """Between two edits the result's mark is written over with that of another result, which allows more."""
     chain = CHAINS[number]
