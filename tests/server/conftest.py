@@ -38,7 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for each in items:
         above = here in each.path.parents and each.path.relative_to(here).parts[0] in ON_SQLITE_FIRST
-        if above and "postgresql" in each.name and each.path.stem != "test_migrations":
+        known = each.path.stem == "test_migrations" or each.get_closest_marker("soak")
+        if above and "postgresql" in each.name and not known:
             each.add_marker(pytest.mark.slow)
 
 
