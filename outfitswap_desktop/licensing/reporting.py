@@ -11,7 +11,7 @@ from outfitswap_desktop.licensing.identity import signed_out
 from outfitswap_desktop.licensing.lease_book import Along, LeaseBook, lease_unusable, suspect
 from outfitswap_desktop.licensing.link import Refused, Unreachable
 from outfitswap_desktop.licensing.office import Office, no_server
-from outfitswap_desktop.licensing.vault import write_private
+from outfitswap_desktop.private import write_private
 
 if TYPE_CHECKING:
     from outfitswap_desktop.licensing.wire import messages

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from outfitswap_desktop.errors import NotAvailable
-from outfitswap_desktop.licensing.vault import PASSPHRASE_VARIABLE, SECRETS_FILE, Vault, real_backend
+from outfitswap_desktop.licensing.vault import SECRETS_FILE, Vault
+from outfitswap_desktop.private import PASSPHRASE_VARIABLE, real_backend
 
 
 class Keyring:

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from outfitswap_desktop import private
 from outfitswap_desktop.safety.marks import certificate
 from outfitswap_desktop.safety.prompt import glyphs
-from outfitswap_desktop.safety.records import places, retention, writer
+from outfitswap_desktop.safety.records import retention, writer
 
 NUMBERS = {
     "allowed": {"LIMB_BREADTH": 1.6, "WORTH_SAYING": 20, "SOFT_EDGE": 6},
@@ -219,7 +220,7 @@ NUMBERS = {
     "records.database": {"BUSY_SECONDS": 5.0, "VERSION": 1},
     "records.lineage": {"ALIKE": 40},
     "records.perceptual": {"SIDE": 32, "FLAT": 8.0, "LOOKS_BYTES": 32},
-    "records.places": {"ANSWER_SECONDS": 2.0, "SEED_BYTES": 32, "SHORTEST_PASSPHRASE": 8, "LONGEST_FILE": 65_536},
+    "records.places": {"SEED_BYTES": 32},
     "records.retention": {"MOST_DEPTH": 8},
     "records.schema": {"MOST_BYTES": 131_072, "MOST_DEPTH": 6, "PRINT_SIDE": 192},
 }
@@ -237,7 +238,8 @@ def test_the_times_and_the_cost_of_a_passphrase():
     assert datetime(2026, 1, 1, tzinfo=UTC) == certificate.NOT_BEFORE
     assert datetime(2200, 1, 1, tzinfo=UTC) == certificate._ROOT_UNTIL
     assert certificate._LAST_YEAR == 2188
-    assert places.SCRYPT == {"n": 32_768, "r": 8, "p": 1}
+    assert (private.ANSWER_SECONDS, private.SHORTEST_PASSPHRASE, private.LONGEST_FILE) == (2.0, 8, 65_536)
+    assert private.SCRYPT == {"n": 32_768, "r": 8, "p": 1}
 
 
 def test_the_writing_systems_are_the_blocks_of_unicode():

@@ -27,9 +27,7 @@ ALLOWED = {
     "weights/unpack.py": {"open"},  # weights out of their archive
     "weights/pinning.py": {"write_text"},  # the maintainer's catalogue
     "weights/importing.py": {"open"},  # weights
-    "licensing/vault.py": {
-        "open"
-    },  # secrets of the credits, and the texts that carry them to machines without a network
+    "private.py": {"open"},  # keys, secrets of the credits, and the texts that go to machines without a network
     "ml/embedding_cache.py": {"open", "savez"},  # SAM's numbers of a photo, which show nothing
     "ml/bench/cases_card.py": {"save"},  # random weights, for the length of a measurement
 }

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from outfitswap_desktop.errors import UsageProblem
+from outfitswap_desktop.private import Backend, DamagedError, KeyringPlace, UnreachableError, real_backend
 from outfitswap_desktop.safety.records.database import DAMAGED, FILE
 from outfitswap_desktop.safety.records.database import LOCK_FILE as LOG_LOCK
 from outfitswap_desktop.safety.records.keys import (
@@ -25,7 +26,6 @@ from outfitswap_desktop.safety.records.keys import (
     SEALED_SUFFIX,
     SEED_ENTRY,
 )
-from outfitswap_desktop.safety.records.places import Backend, DamagedError, KeyringPlace, UnreachableError, real_backend
 
 CONFIRMATION: Final = "erase"
 """What the user types; anything else erases nothing."""

@@ -22,14 +22,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from outfitswap_desktop.errors import NotAvailable
-from outfitswap_desktop.safety.records.locking import locked
-from outfitswap_desktop.safety.records.places import (
+from outfitswap_desktop.private import (
     PASSPHRASE_VARIABLE,
-    SEED_BYTES,
     Backend,
     DamagedError,
     KeyringPlace,
     UnreachableError,
+    read_small,
+    real_backend,
+    write_private,
+)
+from outfitswap_desktop.safety.records.locking import locked
+from outfitswap_desktop.safety.records.places import (
+    SEED_BYTES,
     audit_unavailable,
     keyring_document,
     opened_plain,
@@ -37,10 +42,7 @@ from outfitswap_desktop.safety.records.places import (
     parse_document,
     plain_document,
     read_passphrase,
-    read_small,
-    real_backend,
     sealed_document,
-    write_private,
 )
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from outfitswap_desktop.private import Backend, real_backend
 from outfitswap_desktop.safety.records.audit import AuditLog
 from outfitswap_desktop.safety.records.consent import Consent
 from outfitswap_desktop.safety.records.consents import Consents
@@ -23,7 +24,6 @@ from outfitswap_desktop.safety.records.database import FILE
 from outfitswap_desktop.safety.records.evidence import RootEvidence
 from outfitswap_desktop.safety.records.keys import SAFETY, Keys
 from outfitswap_desktop.safety.records.lineage import Lineage
-from outfitswap_desktop.safety.records.places import Backend, real_backend
 from outfitswap_desktop.safety.records.report import AuditReport
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from outfitswap_desktop.safety.records import places, schema
+from outfitswap_desktop import private
+from outfitswap_desktop.safety.records import schema
 from outfitswap_desktop.safety.records.evidence import RootEvidence
 from outfitswap_desktop.safety.records.ledger import Ledger
 
@@ -66,9 +67,9 @@ def none_there():
 @pytest.fixture(autouse=True)
 def no_real_keyring(monkeypatch):
     """No test touches the keyring or the passphrase of who runs it; a silent one is given up quickly."""
-    monkeypatch.setattr(places, "ANSWER_SECONDS", 0.3)
-    monkeypatch.setattr(places, "_find_backend", none_there)
-    monkeypatch.delenv(places.PASSPHRASE_VARIABLE, raising=False)
+    monkeypatch.setattr(private, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(private, "_find_backend", none_there)
+    monkeypatch.delenv(private.PASSPHRASE_VARIABLE, raising=False)
 
 
 @pytest.fixture

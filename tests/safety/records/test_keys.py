@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from outfitswap_desktop import private
 from outfitswap_desktop.errors import NotAvailable
 from outfitswap_desktop.safety.records import keys as keys_module
 from outfitswap_desktop.safety.records import locking, places
@@ -32,7 +33,7 @@ def public(keys) -> bytes:
 def passphrase(tmp_path, monkeypatch, text: bytes = b"correct horse battery\n"):
     path = tmp_path / "passphrase"
     path.write_bytes(text)
-    monkeypatch.setenv(places.PASSPHRASE_VARIABLE, str(path))
+    monkeypatch.setenv(private.PASSPHRASE_VARIABLE, str(path))
     return path
 
 
@@ -43,7 +44,7 @@ def test_without_a_keyring_it_is_a_private_file_and_says_so(folder):
     keys = made(folder)
     assert keys.place == "file"
     assert "only" in keys.notice
-    assert places.PASSPHRASE_VARIABLE in keys.notice
+    assert private.PASSPHRASE_VARIABLE in keys.notice
     file = folder / SAFETY / KEY_FILE
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE((folder / SAFETY).stat().st_mode) == 0o700
@@ -105,18 +106,18 @@ def test_a_finder_that_raises_or_hangs_is_no_keyring(monkeypatch):
     def broken():
         raise RuntimeError
 
-    monkeypatch.setattr(places, "_find_backend", broken)
-    assert places.real_backend() is None
-    monkeypatch.setattr(places, "_find_backend", lambda: time.sleep(5))
+    monkeypatch.setattr(private, "_find_backend", broken)
+    assert private.real_backend() is None
+    monkeypatch.setattr(private, "_find_backend", lambda: time.sleep(5))
     started = time.monotonic()
-    assert places.real_backend() is None
+    assert private.real_backend() is None
     assert time.monotonic() - started < 3
 
 
 def test_the_limit_is_two_seconds():
     import subprocess
 
-    code = "from outfitswap_desktop.safety.records import places; print(places.ANSWER_SECONDS)"
+    code = "from outfitswap_desktop import private; print(private.ANSWER_SECONDS)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "2.0\n"
 
 
@@ -145,8 +146,8 @@ def test_only_the_systems_own_backends_count(monkeypatch, module, counts, chaine
     if chained:
         found = type("Chainer", (), {"__module__": "keyring.backends.chainer", "backends": [other, backend]})()
     monkeypatch.setitem(sys.modules, "keyring", types.SimpleNamespace(get_keyring=lambda: found))
-    assert (places.real_backend() is backend) == counts
-    assert counts or places.real_backend() is None
+    assert (private.real_backend() is backend) == counts
+    assert counts or private.real_backend() is None
 
 
 # --- passphrase ---
@@ -171,13 +172,13 @@ def test_the_wrong_passphrase_makes_no_new_key(folder, tmp_path, monkeypatch, te
     passphrase(tmp_path, monkeypatch)
     before = (made(folder).place, (folder / SAFETY / KEY_FILE).read_bytes())
     if text is None:
-        monkeypatch.delenv(places.PASSPHRASE_VARIABLE)
+        monkeypatch.delenv(private.PASSPHRASE_VARIABLE)
     else:
         passphrase(tmp_path, monkeypatch, text)
     with pytest.raises(NotAvailable) as refusal:
         made(folder).secret()
     assert refusal.value.reason == "audit_unavailable"
-    assert places.PASSPHRASE_VARIABLE in refusal.value.hint
+    assert private.PASSPHRASE_VARIABLE in refusal.value.hint
     assert before[1] == (folder / SAFETY / KEY_FILE).read_bytes()
 
 
@@ -192,7 +193,7 @@ def test_a_short_passphrase_is_refused(folder, tmp_path, monkeypatch, text):
 
 @pytest.mark.parametrize("name", ["missing", "nul\0", "."])
 def test_a_passphrase_file_that_cannot_be_read_is_no_reason_to_go_without(folder, tmp_path, monkeypatch, name):
-    monkeypatch.setattr(places.os, "environ", {places.PASSPHRASE_VARIABLE: str(tmp_path / name)})
+    monkeypatch.setattr(private.os, "environ", {private.PASSPHRASE_VARIABLE: str(tmp_path / name)})
     with pytest.raises(NotAvailable, match="cannot be read"):
         made(folder).secret()
 
@@ -577,14 +578,14 @@ def test_writing_privately_leaves_nothing_behind(tmp_path, monkeypatch):
     def broken(handle):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(places.os, "fsync", broken)
+    monkeypatch.setattr(private.os, "fsync", broken)
     with pytest.raises(OSError, match="Input/output"):
-        places.write_private(tmp_path / "a", b"x")
+        private.write_private(tmp_path / "a", b"x")
     assert not list(tmp_path.iterdir())
 
 
 def test_deleting_from_a_keyring(folder, keyring):
-    place = places.KeyringPlace(keyring, folder)
+    place = private.KeyringPlace(keyring, folder)
     assert not place.delete("a")
     place.put("a", b"x")
     assert place.delete("a")
@@ -593,7 +594,7 @@ def test_deleting_from_a_keyring(folder, keyring):
     assert place.get("a") is None
     keyring.broken = ("delete",)
     keyring.entries["OutfitSwap Desktop", place._user("a")] = "AAAA"
-    with pytest.raises(places.UnreachableError):
+    with pytest.raises(private.UnreachableError):
         place.delete("a")
 
 
@@ -602,5 +603,5 @@ def test_a_keyring_that_gives_back_rubbish_does_not_count(folder, keyring):
         def get_password(self, service, username):
             return "***" if (service, username) in self.entries else None
 
-    with pytest.raises(places.UnreachableError):
-        places.KeyringPlace(Garbling(), folder).put("a", b"x")
+    with pytest.raises(private.UnreachableError):
+        private.KeyringPlace(Garbling(), folder).put("a", b"x")
