@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Protocol
 from fastapi import Depends, Header, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import DBAPIError
 
 from outfitswap_desktop.licensing.wire.messages import Answer
@@ -46,7 +46,6 @@ _remember = insert_or_ignore(idempotency).returning(idempotency.c.key)
 _mine = (idempotency.c.account_id == bindparam("account"), idempotency.c.key == bindparam("this"))
 _recall = select(idempotency.c.method_path, idempotency.c.body_sha256, idempotency.c.status, idempotency.c.response)
 _recall = _recall.where(*_mine)
-_answered = update(idempotency).where(*_mine).values(status=bindparam("code"), response=bindparam("text"))
 
 
 class HasAccount(Protocol):
@@ -68,7 +67,9 @@ def once(
     """Do `action(tx, now)` once for the request's Idempotency-Key; it gives the status and the body of the answer.
 
     Key, effect and answer are one transaction: a refusal or a crash leaves none of them, so that the same key may be tried
-    again; a twin that arrives meanwhile waits for the first. `action` may be called again when the database asks for it.
+    again. The key is written last, with the answer: an action that was done before under this key is taken back and the first
+    answer given, so `action` must do nothing outside its transaction, and twins must meet at a lock before it may refuse
+    what only the other has changed. `action` may be called again when the database asks for it.
     Refuses: 400 "no_idempotency_key", 422 "idempotency_key_reused" for another route or body.
     """
     key = request.headers.get(HEADER, "")
@@ -80,12 +81,11 @@ def once(
             detail=f"Send the header {HEADER} with 1 to {_LONGEST} printable ASCII characters.",
         )
     digest = hashlib.sha256(body.model_dump_json().encode() if body is not None else b"").hexdigest()
-    row = {
+    row: dict[str, object] = {
         "account_id": caller.account_id,
         "key": key,
-        "method_path": f"{request.method} {request.url.path}"[:200],
+        "method_path": f"{request.method} {request.scope['path']}"[:200],
         "body_sha256": digest,
-        "created_at": services.clock(),
     }
     for left in reversed(range(_TRIES)):
         try:
@@ -96,23 +96,37 @@ def once(
     raise AssertionError
 
 
+class _Known(Exception):
+    """The key was used before."""
+
+
 def _attempt(
     services: Services, row: dict[str, object], action: Callable[[Connection, int], tuple[int, Answer]]
 ) -> Response:
-    mine = {"account": row["account_id"], "this": row["key"]}
-    with services.database.transaction() as tx:
-        if tx.execute(_remember, row).first() is None:
-            return _replay(tx, row, mine)
-        status, answer = action(tx, services.clock())
-        text = answer.model_dump_json()
-        tx.execute(_answered, {**mine, "code": status, "text": text})
-        failpoints.pass_by("before_commit")
+    now = services.clock()
+    try:
+        with services.database.transaction() as tx:
+            status, answer = action(tx, now)
+            text = answer.model_dump_json()
+            whole = row | {"status": status, "response": text, "created_at": now}
+            if tx.execute(_remember, whole).first() is None:
+                raise _Known
+            failpoints.pass_by("before_commit")
+    except (_Known, Refusal) as reason:
+        first = _replay(services, row)
+        if first is None:
+            raise reason
+        return first
     failpoints.pass_by("after_commit")
     return Response(text, status, media_type="application/json")
 
 
-def _replay(tx: Connection, row: dict[str, object], mine: dict[str, object]) -> Response:
-    first = tx.execute(_recall, mine).one()
+def _replay(services: Services, row: dict[str, object]) -> Response | None:
+    """The first answer to the key, or None if it has none."""
+    with services.database.reading() as tx:
+        first = tx.execute(_recall, {"account": row["account_id"], "this": row["key"]}).first()
+    if first is None:
+        return None
     if (first.method_path, first.body_sha256) != (row["method_path"], row["body_sha256"]):
         raise Refusal(
             422,

@@ -7,9 +7,10 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
-from sqlalchemy import Connection, and_, bindparam, insert, or_, select, text, update
+from sqlalchemy import Connection, TextClause, and_, bindparam, insert, or_, select, text, update
 
 from outfitswap_desktop.server.database import insert_or_ignore
 from outfitswap_desktop.server.problems import Refusal
@@ -17,6 +18,8 @@ from outfitswap_desktop.server.tables.accounts import accounts
 from outfitswap_desktop.server.tables.ledger import ledger_accounts, ledger_txns
 
 Bucket = Literal["paid", "promo"]
+_Entry = tuple[object, str, int]
+"""Posting, ledger account, change."""
 
 BURNED: Final = "burn:jobs"
 REFUNDED: Final = "refund:stripe"
@@ -125,10 +128,15 @@ def post(
     """
     posting = Posting(kind, ref, legs, account_id, memo)
     row = _row(posting, actor=actor, now=now)
-    if tx.execute(_insert_txn, row).first() is None:
-        return None
+    entries = [(row["id"], account, legs[account]) for account in sorted(legs)]
+    if tx.dialect.name == "postgresql":
+        if tx.execute(_insert_whole(len(entries)), row | _values(entries)).first() is None:
+            return None
+    else:
+        if tx.execute(_insert_txn, row).first() is None:
+            return None
+        _write_entries(tx, entries)
     move(tx, legs)
-    _write_entries(tx, [(row["id"], account, legs[account]) for account in sorted(legs)])
     return str(row["id"])
 
 
@@ -170,13 +178,35 @@ def move(tx: Connection, legs: Mapping[str, int]) -> None:
         raise Short
 
 
-def _write_entries(tx: Connection, entries: Sequence[tuple[object, str, int]]) -> None:
+def _write_entries(tx: Connection, entries: Sequence[_Entry]) -> None:
     """In one statement, as PostgreSQL looks at the sum of each; written out, as SQLAlchemy compiles lists of values anew."""
-    rows = ", ".join(f"(:t{number}, :l{number}, :a{number})" for number in range(len(entries)))
+    tx.execute(_insert_entries(len(entries)), _values(entries))
+
+
+def _values(entries: Sequence[_Entry]) -> dict[str, object]:
     values: dict[str, object] = {}
     for number, (txn, account, amount) in enumerate(entries):
         values[f"t{number}"], values[f"l{number}"], values[f"a{number}"] = txn, account, amount
-    tx.execute(text(f"INSERT INTO ledger_entries (txn_id, ledger_account_id, amount) VALUES {rows}"), values)
+    return values
+
+
+@lru_cache(maxsize=32)
+def _insert_entries(count: int) -> TextClause:
+    rows = ", ".join(f"(:t{number}, :l{number}, :a{number})" for number in range(count))
+    return text(f"INSERT INTO ledger_entries (txn_id, ledger_account_id, amount) VALUES {rows}")
+
+
+@lru_cache(maxsize=32)
+def _insert_whole(count: int) -> TextClause:
+    """A posting and its entries in one round trip, none of them when (kind, ref) is there; SQLite cannot say this."""
+    columns = ledger_txns.c.keys()
+    named = ", ".join(f":{name}" for name in columns)
+    legs = ", ".join(f"(:l{number}, CAST(:a{number} AS bigint))" for number in range(count))
+    return text(
+        f"WITH txn AS (INSERT INTO ledger_txns ({', '.join(columns)}) VALUES ({named}) ON CONFLICT DO NOTHING RETURNING id) "
+        "INSERT INTO ledger_entries (txn_id, ledger_account_id, amount) "
+        f"SELECT txn.id, leg.account, leg.amount FROM txn, (VALUES {legs}) AS leg (account, amount) RETURNING txn_id"
+    )
 
 
 def _row(posting: Posting, *, actor: str, now: int) -> dict[str, object]:

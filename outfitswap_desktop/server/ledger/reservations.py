@@ -11,13 +11,24 @@ from sqlalchemy import Connection, bindparam, case, func, or_, select, update
 from outfitswap_desktop.licensing.wire import messages
 from outfitswap_desktop.server.database import insert_or_ignore
 from outfitswap_desktop.server.ledger import grants
-from outfitswap_desktop.server.ledger.postings import BURNED, Posting, lock, post, post_all, purse
+from outfitswap_desktop.server.ledger.postings import BREAKAGE, BURNED, Posting, lock, post, post_all, purse
 from outfitswap_desktop.server.problems import Refusal
 from outfitswap_desktop.server.tables.ledger import credit_grants, reservations
 
 _new = insert_or_ignore(reservations).returning(reservations.c.id)
 _one = select(reservations).where(
     reservations.c.id == bindparam("this"), reservations.c.account_id == bindparam("account")
+)
+_available = select(func.coalesce(func.sum(credit_grants.c.remaining), 0)).where(
+    credit_grants.c.account_id == bindparam("account"),
+    credit_grants.c.remaining > 0,
+    or_(credit_grants.c.expires_at.is_(None), credit_grants.c.expires_at > bindparam("now")),
+)
+_told = (
+    reservations.c.credits,
+    reservations.c.legs,
+    reservations.c.expires_at,
+    _available.scalar_subquery().label("available"),
 )
 _settle = (
     update(reservations)
@@ -28,7 +39,7 @@ _settle = (
         reservations.c.credits >= bindparam("used"),
     )
     .values(state=bindparam("ending"), spent=bindparam("used"), reason=bindparam("why"))
-    .returning(reservations.c.credits, reservations.c.legs, reservations.c.expires_at)
+    .returning(*_told)
 )
 _extend = (
     update(reservations)
@@ -43,11 +54,6 @@ _extend = (
         )
     )
     .returning(reservations.c.id)
-)
-_available = select(func.coalesce(func.sum(credit_grants.c.remaining), 0)).where(
-    credit_grants.c.account_id == bindparam("account"),
-    credit_grants.c.remaining > 0,
-    or_(credit_grants.c.expires_at.is_(None), credit_grants.c.expires_at > bindparam("now")),
 )
 
 
@@ -218,11 +224,12 @@ class _Ending:
 def _end(tx: Connection, account_id: str, reservation_id: str, *, ending: _Ending, now: int) -> messages.Reservation:
     mine = {"this": reservation_id, "account": account_id}
     wanted = {"used": ending.spent, "ending": ending.state, "why": ending.reason}
-    row = tx.execute(_settle, {**mine, **wanted}).first()
+    row = tx.execute(_settle, {**mine, **wanted, "now": now}).first()
     if row is None:
         return _ended(read(tx, account_id, reservation_id, now=now), ending)
     burned, back = grants.split(grants.draws_of(row.legs), ending.spent)
     legs = grants.give_back(tx, account_id, back, now=now)
+    available = int(row.available) + sum(credits for home, credits in legs.items() if home != BREAKAGE)
     legs[purse(account_id, "held")] = -row.credits
     if burned:
         legs[BURNED] = ending.spent
@@ -234,7 +241,7 @@ def _end(tx: Connection, account_id: str, reservation_id: str, *, ending: _Endin
         credits=row.credits,
         spent=ending.spent,
         expires_at=row.expires_at,
-        available=_left(tx, account_id, now=now),
+        available=available,
     )
 
 

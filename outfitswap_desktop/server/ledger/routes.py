@@ -11,6 +11,7 @@ from outfitswap_desktop.licensing.wire import messages
 from outfitswap_desktop.server.accounts.callers import CallerDep
 from outfitswap_desktop.server.ledger import credits, reservations
 from outfitswap_desktop.server.ledger.idempotency import KEYED, once
+from outfitswap_desktop.server.ledger.quick import QuickRoute
 from outfitswap_desktop.server.problems import answers
 from outfitswap_desktop.server.services import ServicesDep
 
@@ -20,16 +21,22 @@ ReservationId = Annotated[messages.Ulid, Path(alias="id")]
 def router() -> APIRouter:
     """The routes below /v1."""
     made = APIRouter(prefix="/v1", tags=["credits"])
+    reserving = answers(400, 401, 402, 403, 404, 409)
+    settling = answers(400, 401, 403, 404, 409)
+    keyed: Any = {
+        "methods": ["POST"],
+        "response_model": messages.Reservation,
+        "dependencies": [KEYED],
+        "route_class_override": QuickRoute,
+    }
+    made.add_api_route("/reservations", reserve, operation_id="reserve", status_code=201, responses=reserving, **keyed)
+    for ending in (commit, void):
+        name = ending.__name__
+        made.add_api_route(f"/reservations/{{id}}/{name}", ending, operation_id=name, responses=settling, **keyed)
     made.get("/credits", operation_id="read_credits", responses=answers(401, 404))(read_credits)
     made.get("/credits/history", operation_id="read_history", responses=answers(401))(read_history)
     made.get("/prices", operation_id="read_prices", responses=answers())(read_prices)
-    reserving = answers(400, 401, 402, 403, 404, 409)
-    settling = answers(400, 401, 403, 404, 409)
-    keyed: Any = {"response_model": messages.Reservation, "dependencies": [KEYED]}
-    made.post("/reservations", operation_id="reserve", status_code=201, responses=reserving, **keyed)(reserve)
     made.get("/reservations/{id}", operation_id="read_reservation", responses=answers(401, 404))(read_reservation)
-    made.post("/reservations/{id}/commit", operation_id="commit", responses=settling, **keyed)(commit)
-    made.post("/reservations/{id}/void", operation_id="void", responses=settling, **keyed)(void)
     made.post("/reservations/{id}/extend", operation_id="extend", responses=settling)(extend)
     return made
 
@@ -78,11 +85,7 @@ def read_reservation(services: ServicesDep, caller: CallerDep, reservation: Rese
 
 
 def commit(
-    services: ServicesDep,
-    caller: CallerDep,
-    request: Request,
-    body: messages.Commit,
-    reservation: ReservationId,
+    services: ServicesDep, caller: CallerDep, request: Request, body: messages.Commit, reservation: ReservationId
 ) -> Response:
     """Burn what was used of a reservation and return the rest."""
     return once(
@@ -100,11 +103,7 @@ def commit(
 
 
 def void(
-    services: ServicesDep,
-    caller: CallerDep,
-    request: Request,
-    body: messages.Void,
-    reservation: ReservationId,
+    services: ServicesDep, caller: CallerDep, request: Request, body: messages.Void, reservation: ReservationId
 ) -> Response:
     """Return all credits of a reservation."""
     return once(

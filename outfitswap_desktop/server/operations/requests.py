@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import suppress
+from functools import lru_cache
 from typing import Final
 
 import structlog
@@ -28,7 +29,8 @@ class Watch:
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
         self._app = app
-        self._metrics = metrics
+        self._seconds = lru_cache(maxsize=1_000)(metrics.requests.labels)
+        self._log = structlog.get_logger(__name__).bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or what is none passed through."""
@@ -68,11 +70,10 @@ class Watch:
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = template(scope)
-        self._metrics.requests.labels(scope["method"], route, str(status)).observe(seconds)
+        self._seconds(scope["method"], route, str(status)).observe(seconds)
         if route in _QUIET and status < 400:
             return
-        log = structlog.get_logger(__name__)
-        log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+        self._log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
 
 
 def template(scope: Scope) -> str:

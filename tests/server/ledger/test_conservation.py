@@ -102,7 +102,7 @@ def settled_again_and_again(monkeypatch: pytest.MonkeyPatch, services: Services,
             spent=reservations.bindparam("used"),
             reason=reservations.bindparam("why"),
         )
-        .returning(tables.reservations.c.credits, tables.reservations.c.legs, tables.reservations.c.expires_at)
+        .returning(*reservations._told)
     )
     real = reservations._post
 
