@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from fastapi import APIRouter, Response
 
 from outfitswap_desktop.licensing.wire import messages
@@ -18,57 +21,17 @@ from outfitswap_desktop.server.services import Services, ServicesDep
 def router() -> APIRouter:
     """The routes."""
     routes = APIRouter(tags=["leases"])
-    paced = [limited("account", by="caller")]
-    routes.add_api_route(
-        "/v1/leases",
-        take_along,
-        methods=["POST"],
-        dependencies=paced,
-        operation_id="take_along",
-        status_code=201,
-        responses=answers(400, 401, 402, 403, 409),
-    )
-    routes.add_api_route("/v1/leases", listed, methods=["GET"], operation_id="list_leases", responses=answers(401))
-    routes.add_api_route(
-        "/v1/leases/{lease_id}/reconcile",
-        take_receipts,
-        methods=["POST"],
-        dependencies=paced,
-        operation_id="reconcile_lease",
-        responses=answers(400, 401, 403, 404),
-    )
-    routes.add_api_route(
-        "/v1/leases/{lease_id}/close",
-        give_back,
-        methods=["POST"],
-        dependencies=paced,
-        operation_id="close_lease",
-        responses=answers(400, 401, 403, 404),
-    )
-    routes.add_api_route(
-        "/v1/offline/requests",
-        answer_request,
-        methods=["POST"],
-        dependencies=paced,
-        operation_id="answer_offline_request",
-        status_code=201,
-        responses=answers(400, 401, 402, 403, 409),
-    )
-    routes.add_api_route(
-        "/v1/offline/receipts",
-        take_file,
-        methods=["POST"],
-        dependencies=paced,
-        operation_id="take_offline_receipts",
-        responses=answers(400, 401, 403, 404),
-    )
-    routes.add_api_route(
-        "/.well-known/outfitswap-keys",
-        key_list,
-        methods=["GET"],
-        operation_id="signing_keys",
-        responses=answers(),
-    )
+    post = partial(routes.add_api_route, methods=["POST"], dependencies=[limited("account", by="caller")])
+    get = partial(routes.add_api_route, methods=["GET"])
+    making: dict[str, Any] = {"status_code": 201, "responses": answers(400, 401, 402, 403, 409)}
+    telling: dict[str, Any] = {"responses": answers(400, 401, 403, 404)}
+    post("/v1/leases", take_along, operation_id="take_along", **making)
+    get("/v1/leases", listed, operation_id="list_leases", responses=answers(401))
+    post("/v1/leases/{lease_id}/reconcile", take_receipts, operation_id="reconcile_lease", **telling)
+    post("/v1/leases/{lease_id}/close", give_back, operation_id="close_lease", **telling)
+    post("/v1/offline/requests", answer_request, operation_id="answer_offline_request", **making)
+    post("/v1/offline/receipts", take_file, operation_id="take_offline_receipts", **telling)
+    get("/.well-known/outfitswap-keys", key_list, operation_id="signing_keys", responses=answers())
     return routes
 
 

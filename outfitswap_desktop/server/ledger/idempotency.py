@@ -62,9 +62,11 @@ def once(
     caller: HasAccount,
     request: Request,
     body: BaseModel | None,
-    action: Callable[[Connection, int], tuple[int, Answer]],
+    action: Callable[[Connection, int], Answer],
+    *,
+    status: int = 200,
 ) -> Response:
-    """Do `action(tx, now)` once for the request's Idempotency-Key; it gives the status and the body of the answer.
+    """Do `action(tx, now)` once for the request's Idempotency-Key; it gives the body of the answer.
 
     Key, effect and answer are one transaction: a refusal or a crash leaves none of them, so that the same key may be tried
     again. The key is written last, with the answer: an action that was done before under this key is taken back and the first
@@ -89,7 +91,7 @@ def once(
     }
     for left in reversed(range(_TRIES)):
         try:
-            return _attempt(services, row, action)
+            return _attempt(services, row, action, status=status)
         except DBAPIError as error:
             if left == 0 or not _worth_trying(error):
                 raise
@@ -101,13 +103,12 @@ class _Known(Exception):
 
 
 def _attempt(
-    services: Services, row: dict[str, object], action: Callable[[Connection, int], tuple[int, Answer]]
+    services: Services, row: dict[str, object], action: Callable[[Connection, int], Answer], *, status: int
 ) -> Response:
     now = services.clock()
     try:
         with services.database.transaction() as tx:
-            status, answer = action(tx, now)
-            text = answer.model_dump_json()
+            text = action(tx, now).model_dump_json()
             whole = row | {"status": status, "response": text, "created_at": now}
             if tx.execute(_remember, whole).first() is None:
                 raise _Known

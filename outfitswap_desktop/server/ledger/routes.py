@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from outfitswap_desktop.licensing.wire import messages
 from outfitswap_desktop.server.accounts.callers import CallerDep
+from outfitswap_desktop.server.accounts.limits import count
 from outfitswap_desktop.server.ledger import credits, reservations
 from outfitswap_desktop.server.ledger.idempotency import KEYED, once
 from outfitswap_desktop.server.ledger.quick import QuickRoute
@@ -65,16 +66,17 @@ def read_prices(services: ServicesDep) -> messages.Prices:
 
 def reserve(services: ServicesDep, caller: CallerDep, request: Request, body: messages.Reserve) -> Response:
     """Hold credits for a job under the id that the client has made. 402: not enough, or credits are owed."""
+    count(services, "reserve", caller.device_id or caller.session_id)
     prices = services.settings.price_table()
     return once(
         services,
         caller,
         request,
         body,
-        lambda tx, now: (
-            201,
-            reservations.reserve(tx, caller.account_id, body, device_id=caller.device_id, prices=prices, now=now),
+        lambda tx, now: reservations.reserve(
+            tx, caller.account_id, body, device_id=caller.device_id, prices=prices, now=now
         ),
+        status=201,
     )
 
 
@@ -93,11 +95,8 @@ def commit(
         caller,
         request,
         body,
-        lambda tx, now: (
-            200,
-            reservations.commit(
-                tx, caller.account_id, reservation, spent=body.spent, device_id=caller.device_id, now=now
-            ),
+        lambda tx, now: reservations.commit(
+            tx, caller.account_id, reservation, spent=body.spent, device_id=caller.device_id, now=now
         ),
     )
 
@@ -111,11 +110,8 @@ def void(
         caller,
         request,
         body,
-        lambda tx, now: (
-            200,
-            reservations.void(
-                tx, caller.account_id, reservation, reason=body.reason, device_id=caller.device_id, now=now
-            ),
+        lambda tx, now: reservations.void(
+            tx, caller.account_id, reservation, reason=body.reason, device_id=caller.device_id, now=now
         ),
     )
 

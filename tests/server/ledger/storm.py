@@ -157,7 +157,7 @@ class Storm:
             account,
             "/v1/reservations",
             body,
-            lambda tx, now: (201, reservations.reserve(tx, account, body, device_id=None, prices=PRICES, now=now)),
+            lambda tx, now: reservations.reserve(tx, account, body, device_id=None, prices=PRICES, now=now),
             key,
         )
         self.open.append((account, body.id, body.credits))
@@ -185,8 +185,8 @@ class Storm:
     def _end(self, account: str, reservation: str, verb: str, key: str, body: Any, *, spent: int) -> None:
         def action(tx: Any, now: int) -> Any:
             if verb == "commit":
-                return 200, reservations.commit(tx, account, reservation, spent=spent, device_id=None, now=now)
-            return 200, reservations.void(tx, account, reservation, reason=body.reason, device_id=None, now=now)
+                return reservations.commit(tx, account, reservation, spent=spent, device_id=None, now=now)
+            return reservations.void(tx, account, reservation, reason=body.reason, device_id=None, now=now)
 
         answer = self._ask(account, f"/v1/reservations/{reservation}/{verb}", body, action, key)
         with self.told.lock:

@@ -28,12 +28,12 @@ def ask(services: Services, failures: list[OperationalError]) -> tuple[Any, int]
     scope = {"type": "http", "method": "POST", "path": "/x", "headers": [(b"idempotency-key", b"k")]}
     tries = 0
 
-    def action(_: object, now: int) -> tuple[int, messages.Answer]:
+    def action(_: object, now: int) -> messages.Answer:
         nonlocal tries
         tries += 1
         if failures:
             raise failures.pop()
-        return 200, messages.Prices(version=tries, prices={})
+        return messages.Prices(version=tries, prices={})
 
     answer = once(services, SimpleNamespace(account_id=account), Request(scope), None, action)
     return answer, tries

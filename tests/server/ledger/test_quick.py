@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -126,3 +127,19 @@ def test_who_was_frozen_since_is_refused(ask: Any, services: Services) -> None:
     for seen in (True, False):
         answer = ask("/reservations", wish(), seen=seen)
         assert (answer.status_code, answer.json()["code"]) == (403, "account_frozen")
+
+
+def test_one_program_reserves_no_faster_than_it_can_paint(
+    ask: Any, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services.limiter, "on", True)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    mine = wish()
+    statuses = [ask("/reservations", mine, seen=number % 2 == 0).status_code for number in range(51)]
+    assert statuses == [201] * 50 + [429]
+    refused = ask("/reservations", mine)
+    assert refused.json()["code"] == "too_many_requests"
+    assert int(refused.headers["Retry-After"]) >= 1
+    monkeypatch.setattr(time, "time", lambda: now + 1.1)
+    assert ask("/reservations", mine).status_code == 201
