@@ -10,6 +10,8 @@ from sqlalchemy import func, select, update
 from outfitswap_desktop.licensing.wire.blobs import new_key, public_of
 from outfitswap_desktop.licensing.wire.ids import new_id
 from outfitswap_desktop.licensing.wire.lease import peek, read_lease
+from outfitswap_desktop.server.leases.issue import Wish, issue
+from outfitswap_desktop.server.problems import Refusal
 from outfitswap_desktop.server.tables.accounts import accounts, proof_nonces
 from outfitswap_desktop.server.tables.leases import leases
 from tests.server.conftest import START
@@ -51,6 +53,17 @@ def test_an_id_belongs_to_one_wish(person, people) -> None:
     for answer in (person.ask(lease_id=lease_id, credits=11), other.ask(lease_id=lease_id)):
         assert (answer.status_code, answer.json()["code"]) == (409, "id_in_use")
     assert other.available() == 100
+
+
+def test_an_id_that_another_account_took_at_the_same_moment_leaves_nothing(person, people) -> None:
+    other = people()
+    taken = other.take(credits=3)
+    wish = Wish(taken.lease_id, person.account_id, person.device_id, public_of(person.key), credits=3, days=7)
+    with pytest.raises(Refusal) as refused, person.services.database.transaction() as tx:
+        issue(tx, person.services, wish, now=START)
+    assert (refused.value.status, refused.value.code) == (409, "lease_open")
+    assert person.available() == 100
+    assert person.row(taken.lease_id)["account_id"] == other.account_id
 
 
 def test_a_lease_whose_key_was_revoked_is_signed_anew(person) -> None:

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from outfitswap_desktop.licensing.wire.ids import new_id
 from outfitswap_desktop.server.database import Database
-from outfitswap_desktop.server.ledger import credits, postings, reservations
+from outfitswap_desktop.server.ledger import credits, grants, postings, reservations
+from outfitswap_desktop.server.ledger.verify import rebuild
 from outfitswap_desktop.server.problems import Refusal
+from outfitswap_desktop.server.tables.ledger import ledger_accounts
 from tests.server.conftest import START
 from tests.server.ledger.conftest import PRICES, open_person, report, wish
 
@@ -59,8 +62,6 @@ def test_free_credits_burn_first_then_what_ends_earliest_then_the_oldest(databas
     give(database, account, 2, bucket="promo", kind="promo", expires_at=START + 900)
     give(database, account, 2, bucket="promo", kind="promo", expires_at=START + 800)
     with database.reading() as tx:
-        from outfitswap_desktop.server.ledger import grants
-
         order = [(grant.bucket, grant.expires_at) for grant in grants.usable(tx, account, now=START)]
     assert order == [
         ("promo", START + 800), ("promo", START + 900), ("paid", START + 500), ("paid", None), ("paid", None)
@@ -187,6 +188,43 @@ def test_a_posting_that_overdraws_leaves_nothing_behind(database: Database, pers
     assert report(database).entries == before
     with database.reading() as tx:
         assert not postings.posted(tx, kind="x", ref="x")
+
+
+def test_grants_that_were_drawn_on_meanwhile_are_not_drawn_on_twice(database: Database, person: Person) -> None:
+    account = person(paid=5, promo=2)
+    with database.reading() as tx:
+        seen = grants.usable(tx, account, now=START)
+    hold(database, account, 3)
+    with pytest.raises(postings.Short), database.transaction() as tx:
+        grants.take(tx, seen)
+    assert stand(database, account).available == 4
+    assert report(database).ok
+
+
+def test_a_reservation_that_the_journal_knows_and_nobody_else_is_not_made(database: Database, person: Person) -> None:
+    account, body = person(paid=5), wish(credits=2)
+    legs = {f"u:{account}:paid": -2, f"u:{account}:held": 2}
+    with database.transaction() as tx:
+        postings.post(tx, kind="reserve", ref=body.id, legs=legs, account_id=account, actor="t", now=START)
+    with pytest.raises(RuntimeError, match="posted before"), database.transaction() as tx:
+        reservations.reserve(tx, account, body, device_id=None, prices=PRICES, now=START)
+    assert stand(database, account).available == 5
+    with database.reading() as tx, pytest.raises(Refusal, match="Reserve first"):
+        reservations.read(tx, account, body.id, now=START)
+
+
+def test_balances_that_are_not_what_their_entries_say_are_named(database: Database, person: Person) -> None:
+    account = person(paid=5, promo=2)
+    hold(database, account, 3)
+    with database.reading() as tx:
+        assert rebuild(tx) == {}
+    paid = ledger_accounts.c.id == postings.purse(account, "paid")
+    with database.transaction() as tx:
+        tx.execute(update(ledger_accounts).where(paid).values(balance=9))
+    with database.reading() as tx:
+        assert rebuild(tx) == {f"u:{account}:paid": (9, 4)}
+        assert rebuild(tx) == {f"u:{account}:paid": (9, 4)}, "it changes nothing"
+    assert report(database).off["balances"] == 5
 
 
 def test_history_is_paged_newest_first_and_adds_up(database: Database, person: Person) -> None:

@@ -242,8 +242,10 @@ def test_twins_at_the_same_moment_have_one_effect(desk: Desk) -> None:
 
 
 @pytest.mark.soak
-def test_ten_thousand_reservations_expire_in_seconds(services: Services, clock: Hand) -> None:
-    """Bound: 10 s of the processor for 10,000, none of them lost."""
+def test_ten_thousand_reservations_expire_in_seconds(
+    services: Services, clock: Hand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bound: 10 s of the processor and 60 s of the clock (PostgreSQL works in processes of its own); none is lost."""
     import time
 
     from tests.server.ledger.conftest import PRICES, wish
@@ -253,7 +255,7 @@ def test_ten_thousand_reservations_expire_in_seconds(services: Services, clock: 
         with services.database.transaction() as tx:
             reservations.reserve(tx, people[number % 100], wish(), device_id=None, prices=PRICES, now=clock())
     clock.forward(days=1)
-    started = time.process_time()
+    started, began = time.process_time(), time.monotonic()
     total = 0
     while True:
         with services.database.transaction() as tx:
@@ -261,6 +263,10 @@ def test_ten_thousand_reservations_expire_in_seconds(services: Services, clock: 
         total += done
         if not done:
             break
+    worked, took = time.process_time() - started, time.monotonic() - began
+    with capsys.disabled():
+        print(f"\n{total} expired in {worked:.1f} s of this process, {took:.1f} s of the clock")
     assert total == 10_000
-    assert time.process_time() - started < 10
+    assert worked < 10
+    assert took < 60
     assert report(services.database).ok

@@ -27,7 +27,7 @@ from tests.server.operations.processes import Process
 
 CREDITS = 100_000
 CLIENTS = 12
-KILLS = 50
+KILLS = 100
 """On each of the two databases."""
 STOPS = 10
 

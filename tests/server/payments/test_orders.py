@@ -116,6 +116,23 @@ def test_a_buyer_comes_back_as_the_same_customer_until_it_is_deleted(shop: Shop)
 
 
 @ALIKE
+def test_a_payment_without_a_customer_counts_and_nobody_is_remembered(shop: Shop) -> None:
+    order = shop.order()
+    page = shop.row(order.id).checkout_session_id
+    shop.sim.pay(page)
+    shop.sim.change_session(page, customer=None)
+    events = shop.news("checkout.session.completed")
+    for event in events:
+        event["data"]["object"]["customer"] = None
+    shop.tell(events)
+    assert (shop.row(order.id).state, shop.available()) == ("paid", 100)
+    with shop.services.database.reading() as tx:
+        person = people.get(tx, shop.account)
+    assert person is not None
+    assert person.stripe_customer_id is None
+
+
+@ALIKE
 def test_a_changed_address_between_two_tries_takes_a_fresh_key(shop: Shop) -> None:
     ident = new_id()
     shop.sim.fault(CREATE, "lost")
