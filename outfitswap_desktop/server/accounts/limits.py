@@ -36,6 +36,7 @@ def count(services: Services, rule: str, who: str) -> None:
     """Count one try of `who`; raises Refusal 429 "too_many_requests" with Retry-After."""
     wait = services.limiter.hit(rule, who)
     if wait is not None:
+        services.metrics.rate_limited.labels(rule).inc()
         raise Refusal(
             429,
             "too_many_requests",

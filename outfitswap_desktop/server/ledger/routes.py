@@ -13,7 +13,7 @@ from outfitswap_desktop.server.accounts.limits import count
 from outfitswap_desktop.server.ledger import credits, reservations
 from outfitswap_desktop.server.ledger.idempotency import KEYED, once
 from outfitswap_desktop.server.ledger.quick import QuickRoute
-from outfitswap_desktop.server.problems import answers
+from outfitswap_desktop.server.problems import Refusal, answers
 from outfitswap_desktop.server.services import ServicesDep
 
 ReservationId = Annotated[messages.Ulid, Path(alias="id")]
@@ -68,16 +68,20 @@ def reserve(services: ServicesDep, caller: CallerDep, request: Request, body: me
     """Hold credits for a job under the id that the client has made. 402: not enough, or credits are owed."""
     count(services, "reserve", caller.device_id or caller.session_id)
     prices = services.settings.price_table()
-    return once(
-        services,
-        caller,
-        request,
-        body,
-        lambda tx, now: reservations.reserve(
-            tx, caller.account_id, body, device_id=caller.device_id, prices=prices, now=now
-        ),
-        status=201,
-    )
+    try:
+        return once(
+            services,
+            caller,
+            request,
+            body,
+            lambda tx, now: reservations.reserve(
+                tx, caller.account_id, body, device_id=caller.device_id, prices=prices, now=now
+            ),
+            status=201,
+        )
+    except Refusal as refusal:
+        services.metrics.reserve_rejected.labels(refusal.code).inc()
+        raise
 
 
 def read_reservation(services: ServicesDep, caller: CallerDep, reservation: ReservationId) -> messages.Reservation:

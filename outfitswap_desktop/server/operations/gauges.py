@@ -45,6 +45,12 @@ class Gauges:
         query = select(txns.kind, func.count()).where(txns.id >= self._counted, txns.id < until).group_by(txns.kind)
         for kind, count in tx.execute(query):
             self._services.metrics.ledger_txns.labels(kind).inc(count)
+        held = ledger.reservations.c
+        ages = select(txns.at - held.created_at).where(
+            txns.id >= self._counted, txns.id < until, txns.kind == "settle", held.id == txns.ref
+        )
+        for age in tx.scalars(ages):
+            self._services.metrics.reservation_age.observe(age / 1000)
         self._counted = until
 
 

@@ -82,10 +82,12 @@ def test_a_repeated_request_gets_the_first_answer_on_either_way(ask: Any) -> Non
         assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-def test_a_key_without_an_answer_may_be_used_again(ask: Any) -> None:
+def test_a_key_without_an_answer_may_be_used_again(ask: Any, services: Services) -> None:
     key = new_id()
     refused = ask("/reservations", wish(credits=12, images=12), key=key)
     assert (refused.status_code, refused.json()["code"]) == (402, "no_credits")
+    told = services.metrics.registry.get_sample_value
+    assert told("outfitswap_reserve_rejected_total", {"reason": "no_credits"}) >= 1
     assert ask("/reservations", wish(), key=key).status_code == 201
 
 

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,16 +18,22 @@ from sqlalchemy.exc import DBAPIError
 from outfitswap_desktop.errors import InputRefused, UsageProblem
 from outfitswap_desktop.licensing.wire import messages
 from outfitswap_desktop.licensing.wire.ids import new_id
+from outfitswap_desktop.server.accounts.counting import Limiter
+from outfitswap_desktop.server.accounts.limits import count
 from outfitswap_desktop.server.app import make_app
 from outfitswap_desktop.server.config import Settings
 from outfitswap_desktop.server.database import Database
 from outfitswap_desktop.server.ledger import reservations
 from outfitswap_desktop.server.operations import audit, backup, faults, logs, mail, migrate, outbox
+from outfitswap_desktop.server.operations import metrics as metrics_module
+from outfitswap_desktop.server.operations.gauges import Gauges
 from outfitswap_desktop.server.operations.metrics import Metrics, serve_metrics
 from outfitswap_desktop.server.operations.requests import LARGEST
 from outfitswap_desktop.server.operations.sweeps import Sweep, Sweeper, every_sweep
-from outfitswap_desktop.server.services import Services
+from outfitswap_desktop.server.problems import Refusal
+from outfitswap_desktop.server.services import Services, now_ms
 from outfitswap_desktop.server.tables import operations
+from tests.server.ledger.conftest import PRICES, open_person, wish
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -209,6 +216,36 @@ def test_metrics_have_a_port_of_their_own(settings):
     assert served is not None
     assert "outfitswap_lease_fork_total 1.0" in requests.get(f"http://127.0.0.1:{served[0]}/metrics", timeout=5).text
     served[1]()
+
+
+def test_what_happens_to_reservations_is_measured(services):
+    moment = now_ms() - 60_000
+    services = replace(services, clock=now_ms, limiter=Limiter("", on=True))
+    gauges = Gauges(services)
+    account = open_person(services.database, paid=5)
+    mine = wish()
+    with services.database.transaction() as tx:
+        reservations.reserve(tx, account, mine, device_id=None, prices=PRICES, now=moment)
+        reservations.commit(tx, account, mine.id, spent=1, device_id=None, now=moment + 42_000)
+    gauges.read(now_ms() + 10_000)
+    gauges.read(now_ms() + 20_000)
+    value = services.metrics.registry.get_sample_value
+    assert value("outfitswap_ledger_txn_total", {"kind": "settle"}) == 1
+    assert value("outfitswap_reservation_age_seconds_sum") == 42
+    for _ in range(5):
+        count(services, "login", "a")
+    with pytest.raises(Refusal, match="try again"):
+        count(services, "login", "a")
+    assert value("outfitswap_rate_limited_total", {"limit": "login"}) == 1
+
+
+def test_no_metric_is_forgotten():
+    """Each is set or counted somewhere beside its definition."""
+    home = Path(metrics_module.__file__)
+    rest = "".join(path.read_text() for path in home.parents[1].rglob("*.py") if path != home)
+    named = [name for name in vars(Metrics()) if name != "registry"]
+    assert len(named) > 15
+    assert [name for name in named if f"metrics.{name}" not in rest] == []
 
 
 def test_one_process_at_a_time_runs_a_sweep(services, clock):
