@@ -16,6 +16,9 @@ from sqlalchemy.exc import DisconnectionError
 _BELIEVED_S = 1.0
 """How long after its last use a connection is taken to be alive."""
 
+_CONNECT_S = 5
+"""How long PostgreSQL may take to be reached: a network that swallows packets would hold every thread for minutes."""
+
 
 def insert_or_ignore(table: Table) -> Insert:
     """An INSERT that leaves alone what violates a unique constraint, on both databases.
@@ -129,7 +132,13 @@ def _sqlite(url: str) -> Engine:
 
 
 def _postgresql(url: str, pool: int) -> Engine:
-    engine = create_engine(url, pool_size=pool, max_overflow=pool, isolation_level="READ COMMITTED")
+    engine = create_engine(
+        url,
+        pool_size=pool,
+        max_overflow=pool,
+        isolation_level="READ COMMITTED",
+        connect_args={"connect_timeout": _CONNECT_S},
+    )
 
     @event.listens_for(engine, "checkin")
     def rest(_: Any, record: Any) -> None:
