@@ -109,7 +109,7 @@ class QueueModel(QAbstractTableModel):
         if row is None:
             return None
         if role in {Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole}:
-            return (self.state_name(row), row.photo, row.words, row.note)[index.column()]
+            return (self.state_name(row), row.photo, row.words, self._note(row))[index.column()]
         if role == Qt.ItemDataRole.ForegroundRole and index.column() == 0:
             colours = theme.current()
             named = {
@@ -136,6 +136,11 @@ class QueueModel(QAbstractTableModel):
         }
         name = names.get(row.state, row.state)
         return f"{name} {row.percent} %" if row.state == "running" and row.percent is not None else name
+
+    def _note(self, row: QueueRow) -> str:
+        if row.state == "interrupted" and not row.note:
+            return self.tr("The program ended meanwhile; “Do again” starts it afresh.")
+        return row.note
 
     # Dragging
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _SHEET: Final = Template("""
 QToolTip { background: $panel; color: $text; border: 1px solid $edge; padding: 4px 6px; }
+QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
 QMainWindow::separator { background: $line; width: 1px; height: 1px; }
 QLabel[role="title"] { font-size: ${title}pt; font-weight: 600; }
 QLabel[role="heading"] { font-size: ${heading}pt; font-weight: 600; }

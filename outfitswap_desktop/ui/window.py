@@ -95,7 +95,7 @@ class MainWindow(QMainWindow):
         self._bar = self._tool_bar()
         self._says = QLabel(self)
         self._says.setTextFormat(Qt.TextFormat.PlainText)
-        self._says.setAccessibleName(self.tr("Messages"))
+        self._says.setAccessibleDescription(self.tr("Messages"))  # its name is what it says
         self.statusBar().addWidget(self._says, 1)
         self._forget = QTimer(self)
         self._forget.setSingleShot(True)
@@ -241,6 +241,11 @@ class MainWindow(QMainWindow):
         self._forget.stop()
         if sentence and not stays:
             self._forget.start()
+
+    def unsay(self, sentence: str) -> None:
+        """Take a sentence away that holds no longer, if it still shows."""
+        if sentence and self._says.text() == sentence:
+            self._say_standing()
 
     def _say_standing(self) -> None:
         self.say(self._standing, stays=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtGui import QImage
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 QUIET_START_MS = 400
 """So long after the window stands, the engine processes are started."""
+WATCHED: Final = frozenset({"edit", "result"})
+"""Pages from which a result that comes leads to its own; nobody is taken away from the queue or the history."""
 
 
 class Workshop(QObject):
@@ -284,7 +286,7 @@ class Workshop(QObject):
             if ours:
                 self.result.show_done(end.answer, photo=self.session.photo, prompt=self.runs.prompt_of(job))
             sentence = self.tr("The result is saved: {name}").format(name=Path(end.answer.picture.output).name)
-            if ours and not self._busy_hands:
+            if ours and not self._busy_hands and self.window.page in WATCHED:
                 self.window.go("result")
             elif ours:
                 sentence += " " + self.tr("Ctrl+2 shows it.")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, Qt, QUrl
-from PySide6.QtGui import QGuiApplication, QImage
-from PySide6.QtWidgets import QDialog, QMessageBox
+from PySide6.QtGui import QAccessible, QGuiApplication, QImage
+from PySide6.QtWidgets import QDialog, QLabel, QMessageBox
 
 from outfitswap_desktop import paths
 from outfitswap_desktop.core.zones import Zone
@@ -59,6 +59,35 @@ def test_a_result_is_of_the_mask_that_was_painted(qtbot, window, astronaut_file)
     painted = model.effective() >= 128
     assert (mask > 0)[~painted].sum() == 0
     assert (mask > 0).sum() > 0.9 * painted.sum()
+
+
+def test_a_result_takes_nobody_away_from_the_queue(qtbot, window, astronaut_file):
+    """Whoever looks at the queue or the history wants to stay there; the status line says how to see the result."""
+    shop = open_photo(qtbot, window, astronaut_file, **AGREED)
+    shop.runs.started.connect(lambda _job: window.go("queue"))
+    _, end = run(qtbot, window)
+    assert isinstance(end, Finished), end
+    assert window.page == "queue"
+    assert "Ctrl+2 shows it." in window._says.text()
+
+
+def test_labels_are_read_out_with_what_they_say(qtbot, window, astronaut_file):
+    """An accessible name takes a label's text from those who cannot see it; what it is for is its description."""
+    shop = open_photo(qtbot, window, astronaut_file, **AGREED)
+    run(qtbot, window)
+    shop.editor.outfit.words.set_text("navy")
+    window.say("Nothing has happened.")
+    mute = [
+        (label.text(), label.accessibleName())
+        for label in window.findChildren(QLabel)
+        if any(map(str.isalpha, label.text()))
+        and label.accessibleName().strip()
+        and label.text() not in label.accessibleName()
+    ]
+    assert mute == []
+    read = QAccessible.queryAccessibleInterface(window._says)
+    assert read.text(QAccessible.Text.Name) == "Nothing has happened."
+    assert read.text(QAccessible.Text.Description) == "Messages"
 
 
 def test_another_zone_by_its_chip(qtbot, window, astronaut_file):

@@ -43,6 +43,7 @@ class WindowCredits(QObject):
         self._page: Any = None
         self._box: QMessageBox | None = None
         self._was_low = False
+        self._said_low = ""
         self.work = CreditsWork(opened, self)
         self.badge = CreditsBadge(window)
         self.badge.clicked.connect(self.show_page)
@@ -104,11 +105,11 @@ class WindowCredits(QObject):
         low = status.low and status.state == "online"
         if low and not self._was_low and status.available is not None:
             left = status.available + status.lease_left
-            self._window.say(
-                self.tr("{credits} left. A click on their number, here below, buys more.").format(
-                    credits=credits_of(left)
-                )
-            )
+            said = self.tr("{credits} left. A click on their number, here below, buys more.")
+            self._said_low = said.format(credits=credits_of(left))
+            self._window.say(self._said_low)
+        elif not low:
+            self._window.unsay(self._said_low)
         self._was_low = low
 
     def _show_price(self) -> None:

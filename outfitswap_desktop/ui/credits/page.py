@@ -237,8 +237,8 @@ class CreditsPage(QWidget):
         self.more.setVisible(self.model.next is not None)
 
     def _moved(self, doing: str) -> None:
-        if doing in _BUSY:
-            self.notice.say(self.tr("One moment…"))
+        if doing:  # what was said of the deed before is over
+            self.notice.say(self.tr("One moment…") if doing in _BUSY else "")
         self._enable()
 
     def _ended(self, what: str, answer: Any) -> None:

@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from outfitswap_desktop.ui import theme
-from outfitswap_desktop.ui.credits.words import change_of, kind_of, when_of
+from outfitswap_desktop.ui.credits.words import change_of, kind_of, note_of, when_of
 
 if TYPE_CHECKING:
     from outfitswap_desktop.licensing.wire import messages
@@ -60,7 +60,7 @@ class PostingsModel(QAbstractTableModel):
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         row = self._rows[index.row()]
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
-            return (when_of(row.at), kind_of(row), change_of(row.credits), row.memo)[index.column()]
+            return (when_of(row.at), kind_of(row), change_of(row.credits), note_of(row))[index.column()]
         if role == Qt.ItemDataRole.TextAlignmentRole and index.column() == CHANGE:
             return _RIGHT
         if role == Qt.ItemDataRole.ForegroundRole and index.column() == CHANGE and row.credits > 0:

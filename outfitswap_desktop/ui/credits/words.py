@@ -186,6 +186,13 @@ def kind_of(entry: messages.HistoryEntry) -> str:
     return names.get(entry.kind, entry.kind.replace("_", " ").capitalize())
 
 
+def note_of(entry: messages.HistoryEntry) -> str:
+    """What else there is to say of a posting: the end of an order's number as the site shows it, or what somebody wrote."""
+    if entry.kind == "purchase" and entry.memo.startswith("order "):
+        return QCoreApplication.translate("Credits", "Order …{end}").format(end=entry.memo[-6:])
+    return "" if entry.kind == "promo" else entry.memo
+
+
 def said_of(problem: KnownError) -> str:
     """What went wrong and the way out, in terms of this page."""
     hints = {

@@ -25,6 +25,9 @@ ORDER_MS: Final = 3_000
 """So often an open purchase is asked after."""
 ORDER_SECONDS: Final = 3_600.0
 """So long; a page to pay on lives no longer than this by default."""
+AFTER_START_MS: Final = 15_000
+"""So long after the start it is asked once more where credits are set aside: a program that was killed may have left them.
+The engine process gives them back once it is there; until then they would be missing in what shows."""
 WAITING_ORDERS: Final = frozenset({"new", "open"})
 QUIET: Final = frozenset({"sign_in_cancelled"})
 """Reasons that are the user's wish."""
@@ -72,6 +75,10 @@ class CreditsWork(QObject):
         self._again.setSingleShot(True)
         self._again.setInterval(ORDER_MS)
         self._again.timeout.connect(self._ask_order)
+        self._left_behind = QTimer(self)
+        self._left_behind.setSingleShot(True)
+        self._left_behind.setInterval(AFTER_START_MS)
+        self._left_behind.timeout.connect(self.refresh)
         self._over.connect(self._idle, Qt.ConnectionType.QueuedConnection)
         self.code_came.connect(self._wait_for_code, Qt.ConnectionType.QueuedConnection)
 
@@ -101,7 +108,11 @@ class CreditsWork(QObject):
 
     def begin(self) -> None:
         """At the window's start: look, and where somebody is signed in, tell the server what waits and ask what is left."""
-        self.look(lambda: self.refresh() if self.state not in {"none", "signed_out"} else None)
+        self.look(lambda: self.refresh(self._look_again) if self.state not in {"none", "signed_out"} else None)
+
+    def _look_again(self) -> None:
+        if self.status is not None and self.status.held and self._opened is not None:
+            self._left_behind.start()
 
     def refresh(self, then: Callable[[], object] | None = None) -> None:
         """Ask the server; offline is a state. `then` is called after `status_changed`."""
@@ -194,6 +205,7 @@ class CreditsWork(QObject):
         """Stop waiting, end the threads and close the face."""
         self._cancel.set()
         self._again.stop()
+        self._left_behind.stop()
         self._opened = None
         self._long.close()
         self._asks.close()

@@ -244,7 +244,7 @@ class DiagnosticsView(QScrollArea):
             label.setTextInteractionFlags(
                 Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
             )
-            label.setAccessibleName(title)
+            label.setAccessibleDescription(title)
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             layout.addWidget(label)
             if name == "fallbacks":

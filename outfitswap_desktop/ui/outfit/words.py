@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from PySide6.QtCore import QStringListModel, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QTextCharFormat, QTextCursor
+from PySide6.QtCore import QEvent, QObject, QStringListModel, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
     QCompleter,
     QHBoxLayout,
     QLabel,
@@ -50,6 +52,7 @@ class WordField(QPlainTextEdit):
         self._popup = QListView(self)
         self._popup.setAccessibleName(self.tr("Words that fit"))
         self._completer.setPopup(self._popup)
+        self._popup.installEventFilter(self)
         self._completer.activated.connect(lambda word: self._take(str(word)))
 
     def words_offered(self, words: tuple[str, ...], prefix: str) -> None:
@@ -117,6 +120,20 @@ class WordField(QPlainTextEdit):
             else:
                 popup.hide()
 
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """A click on a button beside the completions presses it too: Qt only closes them, and the click is lost."""
+        if (
+            watched is self._popup
+            and isinstance(event, QMouseEvent)
+            and event.type() == QEvent.Type.MouseButtonPress
+            and event.button() == Qt.MouseButton.LeftButton
+        ):
+            place = event.globalPosition().toPoint()
+            below = QApplication.widgetAt(place)
+            if not self._popup.geometry().contains(place) and isinstance(below, QAbstractButton):
+                QTimer.singleShot(0, below, below.click)
+        return super().eventFilter(watched, event)
+
     def focusNextPrevChild(self, forwards: bool) -> bool:
         """Tab takes a completion while some show, and moves on otherwise."""
         return False if self._popup.isVisible() else super().focusNextPrevChild(forwards)
@@ -157,7 +174,7 @@ class WordsPanel(QWidget):
         self._says.setWordWrap(True)
         self._says.setTextFormat(Qt.TextFormat.PlainText)
         self._says.setProperty("role", "hint")
-        self._says.setAccessibleName(self.tr("What is said of the words"))
+        self._says.setAccessibleDescription(self.tr("What is said of the words"))
         self._near = QWidget(self)
         self._near_row = QHBoxLayout(self._near)
         self._near_row.setContentsMargins(0, 0, 0, 0)

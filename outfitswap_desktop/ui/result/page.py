@@ -428,7 +428,7 @@ class ResultPage(QWidget):
 
     def _build(self) -> None:
         self._proof.setWordWrap(True)
-        self._proof.setAccessibleName(self.tr("What stayed as it was"))
+        self._proof.setAccessibleDescription(self.tr("What stayed as it was"))
         self._empty.setText(self.tr("No result yet. Choose a photo and an outfit, and run it."))
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setProperty("role", "hint")

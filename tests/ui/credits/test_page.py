@@ -249,6 +249,7 @@ def test_buying_waits_until_it_is_paid(qtbot, face, work, shown):
     urls = []
     work.url_asked.connect(urls.append)
     page = shown(ONLINE)
+    page.notice.say("You are signed in.", good=True)
     press(qtbot, page.buy)
     dialog = dialog_of(qtbot, page, BuyDialog)
     qtbot.waitUntil(lambda: dialog.chosen == "p200")
@@ -266,6 +267,7 @@ def test_buying_waits_until_it_is_paid(qtbot, face, work, shown):
     qtbot.waitUntil(lambda: "Paid: 50 credits" in texts(dialog))
     assert not dialog.again.isVisible()
     qtbot.waitUntil(lambda: page.balance.account.number.text() == "168")
+    assert not page.notice.isVisible(), "what was said of the deed before is over"
 
 
 def test_a_purchase_arrives_when_its_dialog_was_closed(qtbot, face, work, shown):

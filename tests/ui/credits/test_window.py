@@ -92,6 +92,17 @@ def test_a_window_with_credits(qtbot, astronaut_file, monkeypatch):
         run(qtbot, window)
         qtbot.waitUntil(lambda: badge.text().strip() == "8 credits")
         assert "8 credits left." in window._says.text()
+        for then, said in (("", ""), ("The photo is open.", "The photo is open.")):  # there are more: the sentence goes
+            window.say(then or window._says.text(), stays=bool(then))
+            face.now = ONLINE
+            with qtbot.waitSignal(shop.credits.work.status_changed):
+                shop.credits.work.look()
+            assert "credits left." not in window._says.text()
+            assert said in window._says.text()
+            face.now = replace(ONLINE, available=8, low=True)
+            with qtbot.waitSignal(shop.credits.work.status_changed):
+                shop.credits.work.look()
+            assert "8 credits left." in window._says.text()
         # a job that could not be paid: one box, with a way to the page
         assert not shop.credits.tells(Problem("not_available", "weights_missing", "No weights.", "")), "told as before"
         shop._job_refused("job", NO_CREDITS, ours=True)

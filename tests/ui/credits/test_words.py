@@ -11,6 +11,7 @@ from outfitswap_desktop.ui.credits.words import (
     credits_of,
     day_of,
     kind_of,
+    note_of,
     nothing_charged,
     price_of,
     said_of,
@@ -63,6 +64,19 @@ def test_whoever_can_only_look_is_told_why_and_that_results_stay(reason):
     assert len(said) > 80
     assert "licence status" not in said
     assert ("It is so." in said) is (reason == "other")
+
+
+@pytest.mark.parametrize(
+    ("kind", "memo", "note"),
+    [
+        ("purchase", "order 01M834CP4VPMRH2TSG4F4AFRED", "Order …4AFRED"),
+        ("promo", "Free credits", ""),
+        ("grant", "For your patience", "For your patience"),
+        ("commit", "", ""),
+    ],
+)
+def test_a_note_says_what_its_kind_does_not_say(kind, memo, note):
+    assert note_of(posting(kind, 5, NOW, memo=memo)) == note
 
 
 def test_a_posting_of_an_unknown_kind_shows_its_own_word():

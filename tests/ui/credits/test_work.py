@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,17 @@ def test_at_the_start_the_server_is_asked_only_for_somebody_signed_in(qtbot, fac
     qtbot.waitUntil(lambda: work.status is now)
     qtbot.wait(50)
     assert names(face) == asked
+
+
+@pytest.mark.parametrize(("now", "times"), [(ONLINE, 2), (replace(ONLINE, held=0), 1)])
+def test_what_a_killed_program_had_set_aside_is_asked_after_once_more(qtbot, face, work, now, times):
+    """The engine process gives it back a moment after the start; the window would go on to show that it is missing."""
+    work._left_behind.setInterval(30)
+    face.now = now
+    work.begin()
+    qtbot.waitUntil(lambda: len(face.asked("refresh")) == times)
+    qtbot.wait(100)
+    assert len(face.asked("refresh")) == times
 
 
 def test_nothing_is_called_on_the_windows_thread(qtbot, face, work):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QPushButton, QVBoxLayout, QWidget
 
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.engine.messages import (
@@ -20,7 +22,7 @@ from outfitswap_desktop.ui.actions import Actions
 from outfitswap_desktop.ui.outfit.outfit import Outfit
 from outfitswap_desktop.ui.outfit.panel import OutfitPanel
 from outfitswap_desktop.ui.outfit.presets import bundled_presets
-from outfitswap_desktop.ui.outfit.words import CHECK_AFTER_MS
+from outfitswap_desktop.ui.outfit.words import CHECK_AFTER_MS, WordField
 from tests.ui.desks import FakeDesk
 
 
@@ -178,3 +180,31 @@ def dropped(path: Path) -> QDropEvent:
     )
     event.files = files  # the event does not own it
     return event
+
+
+def test_the_first_click_beside_the_completions_counts(qtbot):
+    """The run button is clicked while words are offered: one click runs."""
+    whole = QWidget()
+    qtbot.addWidget(whole)
+    column = QVBoxLayout(whole)
+    field, button = WordField(), QPushButton("Swap outfit")
+    column.addWidget(field)
+    column.addStretch(1)
+    column.addWidget(button)
+    whole.resize(500, 600)
+    whole.show()
+    qtbot.waitExposed(whole)
+    whole.activateWindow()
+    field.setFocus()
+    qtbot.waitUntil(field.hasFocus)
+    qtbot.keyClicks(field, "shi")
+    field.words_offered(("shirt", "shirting"), "shi")
+    qtbot.waitUntil(lambda: QApplication.activePopupWidget() is not None)
+    pressed = []
+    button.clicked.connect(lambda: pressed.append(True))
+    place = button.mapTo(whole, button.rect().center())
+    QTest.mouseClick(whole.windowHandle(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
+    assert QApplication.activePopupWidget() is None
+    qtbot.waitUntil(lambda: pressed == [True])
+    QTest.mouseClick(whole.windowHandle(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
+    assert pressed == [True, True]
