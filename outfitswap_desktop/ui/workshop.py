@@ -289,7 +289,8 @@ class Workshop(QObject):
             if ours and not self._busy_hands and self.window.page in WATCHED:
                 self.window.go("result")
             elif ours:
-                sentence += " " + self.tr("Ctrl+2 shows it.")
+                said = self.tr("The result is saved: {name}. Ctrl+2 shows it.")
+                sentence = said.format(name=Path(end.answer.picture.output).name)
             self.window.say(sentence)
             self.attention.over(self.tr("The new outfit is ready"), sentence, wanted=self.settings.values.notify)
         else:

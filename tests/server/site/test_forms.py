@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from outfitswap_desktop.licensing.wire.ids import new_id
+from outfitswap_desktop.licensing.wire.messages import HistoryEntry
 from outfitswap_desktop.server.accounts import people, sessions
 from outfitswap_desktop.server.app import make_app
 from outfitswap_desktop.server.config import Settings
@@ -226,3 +228,21 @@ def test_the_legal_texts_are_the_operators(browser, services):
     browser.open("/legal/../../etc/passwd", status=404)
     browser.open("/legal/other", status=404)
     assert PASSWORD not in page
+
+
+@pytest.mark.parametrize(
+    ("kind", "memo", "job", "said"),
+    [
+        ("commit", "2 used", "a72ece4712", "2 credits used"),
+        ("commit", "1 used", "a72ece4712", "1 credit used"),
+        ("void", "program_ended", "a72ece4712", "The program ended meanwhile"),
+        ("void", "cancelled", "a72ece4712", "Cancelled"),
+        ("void", "mask_empty", "a72ece4712", "Job a72ece47"),
+        ("reserve", "", "a72ece4712", "Job a72ece47"),
+        ("promo", "Free credits", None, ""),
+        ("grant", "For your patience", None, "For your patience"),
+    ],
+)
+def test_notes_of_the_history_are_words_for_its_owner(kind, memo, job, said):
+    entry = HistoryEntry(id=new_id(), at=0, kind=kind, credits=0, ref="r", memo=memo, job_id=job)
+    assert drawing.note(entry) == said

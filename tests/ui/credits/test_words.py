@@ -73,6 +73,10 @@ def test_whoever_can_only_look_is_told_why_and_that_results_stay(reason):
         ("promo", "Free credits", ""),
         ("grant", "For your patience", "For your patience"),
         ("commit", "", ""),
+        ("commit", "2 used", "2 credits used"),
+        ("void", "cancelled", "Cancelled"),
+        ("void", "program_ended", "The program ended meanwhile"),
+        ("void", "mask_empty", ""),
     ],
 )
 def test_a_note_says_what_its_kind_does_not_say(kind, memo, note):

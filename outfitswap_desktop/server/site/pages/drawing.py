@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from outfitswap_desktop.licensing.wire.messages import HistoryEntry
 
 FOLDER: Final = Path(__file__).parent
 WITHOUT_PARTS: Final = frozenset(
@@ -39,6 +43,14 @@ POSTINGS: Final[Mapping[str, str]] = {
     "dispute_undone": "Dispute won",
 }
 """What an owner reads for a kind of posting; another kind is read as it is."""
+
+REASONS: Final[Mapping[str, str]] = {
+    "cancelled": "Cancelled",
+    "keyboardinterrupt": "Cancelled",
+    "program_ended": "The program ended meanwhile",
+}
+"""Why a job made no picture, for those of the programs' words that an owner has use for."""
+_USED: Final = re.compile(r"([0-9]+) used")
 
 
 def count(number: int) -> str:
@@ -94,6 +106,15 @@ def posting(kind: str) -> str:
     return POSTINGS.get(kind, kind.replace("_", " ").capitalize())
 
 
+def note(entry: HistoryEntry) -> str:
+    """What else there is to say of a posting, in words; the job it was for where there is nothing."""
+    used = _USED.fullmatch(entry.memo) if entry.kind == "commit" else None
+    if used is not None:
+        return f"{credits(int(used[1]))} used"
+    said = {"promo": "", "void": REASONS.get(entry.memo, "")}.get(entry.kind, entry.memo)
+    return said or (f"Job {entry.job_id[:8]}" if entry.job_id else "")
+
+
 def draw(template: str, values: Mapping[str, Any]) -> str:
     """The page; raises jinja2.UndefinedError when a value is missing."""
     return environment().get_template(template).render(values)
@@ -111,7 +132,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "count": count, "change": change, "credits": credits, "money": money, "when": when, "day": day, "posting": posting,
-        "browser": browser,
+        "note": note, "browser": browser,
     }  # fmt: skip
     made.globals["style"] = f"/site/{style()[0]}.css"
     return made
