@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from jeepney import DBusAddress, DBusErrorResponse, Properties, new_method_call
-from jeepney.io.blocking import DBusConnection, open_dbus_connection
-from jeepney.wrappers import unwrap_msg
 from PIL import ImageGrab
 
+jeepney = pytest.importorskip("jeepney", reason="only Linux has D-Bus")
+blocking = pytest.importorskip("jeepney.io.blocking")
 LAUNCHERS = ("/usr/libexec/at-spi-bus-launcher", "/usr/lib/at-spi2-core/at-spi-bus-launcher")
 CHECKED, ENABLED, FOCUSED, SHOWING, VISIBLE = (1 << bit for bit in (4, 8, 12, 25, 30))
 """Of AtspiStateType."""
@@ -82,17 +81,17 @@ def accessibility(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def _address_of_accessibility(session: str) -> str:
-    with open_dbus_connection(bus=session) as connection:
-        where = DBusAddress("/org/a11y/bus", bus_name="org.a11y.Bus", interface="org.a11y.Bus")
-        answer = connection.send_and_get_reply(new_method_call(where, "GetAddress"), timeout=PATIENCE)
-        return str(unwrap_msg(answer)[0])
+    with blocking.open_dbus_connection(bus=session) as connection:
+        where = jeepney.DBusAddress("/org/a11y/bus", bus_name="org.a11y.Bus", interface="org.a11y.Bus")
+        answer = connection.send_and_get_reply(jeepney.new_method_call(where, "GetAddress"), timeout=PATIENCE)
+        return str(jeepney.wrappers.unwrap_msg(answer)[0])
 
 
 class Eyes:
     """What a program shows. `slowest` is the longest that its window has taken for one answer, in seconds."""
 
     def __init__(self, session: str, pid: int) -> None:
-        self._bus: DBusConnection = open_dbus_connection(bus=_address_of_accessibility(session))
+        self._bus = blocking.open_dbus_connection(bus=_address_of_accessibility(session))
         self._pid = pid
         self._program = ""
         self.slowest = 0.0
@@ -105,14 +104,16 @@ class Eyes:
         try:
             self._program = self._program or self._find()
             return list(self._below(self._program, ROOT)) if self._program else []
-        except (DBusErrorResponse, TimeoutError):  # it changed while it was looked at, or has ended
+        except (jeepney.DBusErrorResponse, TimeoutError):  # it changed while it was looked at, or has ended
             return []
 
     def _find(self) -> str:
-        bus = DBusAddress("/org/freedesktop/DBus", bus_name="org.freedesktop.DBus", interface="org.freedesktop.DBus")
+        bus = jeepney.DBusAddress(
+            "/org/freedesktop/DBus", bus_name="org.freedesktop.DBus", interface="org.freedesktop.DBus"
+        )
         for name, _ in self._ask("org.a11y.atspi.Registry", ROOT, "Accessible", "GetChildren"):
-            asked = new_method_call(bus, "GetConnectionUnixProcessID", "s", (name,))
-            (pid,) = unwrap_msg(self._bus.send_and_get_reply(asked, timeout=PATIENCE))
+            asked = jeepney.new_method_call(bus, "GetConnectionUnixProcessID", "s", (name,))
+            (pid,) = jeepney.wrappers.unwrap_msg(self._bus.send_and_get_reply(asked, timeout=PATIENCE))
             if pid == self._pid:
                 return str(name)
         return ""
@@ -130,18 +131,18 @@ class Eyes:
             yield from self._below(owner, child)
 
     def _ask(self, program: str, path: str, face: str, method: str, signature: str | None = None, body=()):
-        where = DBusAddress(path, bus_name=program, interface=f"org.a11y.atspi.{face}")
-        return self._answer(new_method_call(where, method, signature, body))
+        where = jeepney.DBusAddress(path, bus_name=program, interface=f"org.a11y.atspi.{face}")
+        return self._answer(jeepney.new_method_call(where, method, signature, body))
 
     def _property(self, program: str, path: str, name: str):
-        where = DBusAddress(path, bus_name=program, interface="org.a11y.atspi.Accessible")
-        return self._answer(Properties(where).get(name))[1]
+        where = jeepney.DBusAddress(path, bus_name=program, interface="org.a11y.atspi.Accessible")
+        return self._answer(jeepney.Properties(where).get(name))[1]
 
     def _answer(self, asked):
         began = time.monotonic()
         answer = self._bus.send_and_get_reply(asked, timeout=PATIENCE)
         self.slowest = max(self.slowest, time.monotonic() - began)
-        return unwrap_msg(answer)[0]
+        return jeepney.wrappers.unwrap_msg(answer)[0]
 
 
 class Person:
@@ -152,7 +153,7 @@ class Person:
         self.pid = pid
         self.eyes = Eyes(environment["DBUS_SESSION_BUS_ADDRESS"], pid)
 
-    def sees(self, *words: str, seconds: float = 30.0) -> None:
+    def sees(self, *words: str, seconds: float = 60.0) -> None:
         """Wait until each of these shows, as a whole name or within one."""
 
         def all_there() -> bool:
@@ -169,7 +170,7 @@ class Person:
         """Whether it shows now."""
         return any(words in thing.name for thing in self.eyes.things())
 
-    def find(self, name: str, *roles: str, seconds: float = 30.0, last: bool = False) -> Thing:
+    def find(self, name: str, *roles: str, seconds: float = 60.0, last: bool = False) -> Thing:
         """Wait for the thing of this name (and one of these roles), can be used and stands still."""
         before: list[Thing | None] = [None]
 
@@ -190,7 +191,7 @@ class Person:
             shown = "\n".join(f"{thing}" for thing in self.eyes.things())
             raise AssertionError(f"{name} {roles}: {problem}; what shows:\n{shown}") from None
 
-    def click(self, name: str, *roles: str, seconds: float = 30.0, last: bool = False) -> Thing:
+    def click(self, name: str, *roles: str, seconds: float = 60.0, last: bool = False) -> Thing:
         """Press the left button in its middle."""
         thing = self.find(name, *roles, seconds=seconds, last=last)
         x, y, width, height = thing.place

@@ -27,6 +27,7 @@ from tests.screen import Person, accessibility, until
 from tests.server.conftest import database_url, postgresql, sqlite_template, template  # noqa: F401
 from tests.server.site.processes import ROOT, picture
 from tests.test_xvfb import display, tools  # noqa: F401
+from tests.test_xvfb import running as alive
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900), pytest.mark.xdist_group("chromium")]
 BATCH = 20
@@ -51,7 +52,8 @@ class Shots:
 @pytest.fixture
 def shots(request, tmp_path):
     named = os.environ.get("OUTFITSWAP_SCREENSHOTS")
-    return Shots(Path(named) if named else tmp_path / "shots", request.node.callspec.id)
+    which = request.node.originalname.removeprefix("test_from_the_").replace("_", "-")
+    return Shots(Path(named) if named else tmp_path / "shots", f"{which}-{request.node.callspec.id}")
 
 
 @contextmanager
@@ -78,12 +80,11 @@ def window(display, program_of, spoken):  # noqa: F811
 
 def kill(process):
     """SIGKILL for the window and all that it has begun, each with its group."""
-    family = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
-    groups = {os.getpgid(one) for one in family if psutil.pid_exists(one)} - {os.getpgid(0)}
-    for group in groups:
+    family = psutil.Process(process.pid).children(recursive=True)
+    for group in {os.getpgid(one) for one in (process.pid, *(child.pid for child in family))} - {os.getpgid(0)}:
         os.killpg(group, signal.SIGKILL)
     process.wait(timeout=20)
-    until(lambda: not any(psutil.pid_exists(one) for one in family), seconds=20, what="something is left")
+    until(lambda: not any(alive(child) for child in family), seconds=20, what="something is left")
 
 
 def credits_page(person):
@@ -111,7 +112,7 @@ def states():
         return queue.counts()
 
 
-def test_from_the_window(display, own_home, tmp_path, shots, database_url):  # noqa: F811
+def test_from_the_window(display, tmp_path, shots, database_url, record_property):  # noqa: F811
     keep_agreed(paths.data_dir(), today=date.today())
     with shop(tmp_path, database_url) as shop_of, accessibility(tmp_path) as spoken:
         program_of = Program(tmp_path / "helpers", shop_of.site)
@@ -137,15 +138,20 @@ def test_from_the_window(display, own_home, tmp_path, shots, database_url):  # n
         early = len(made(results))
         assert 6 <= early < BATCH
         assert shop_of.held() == PRICE
+        with Queue(paths.queue_file()) as queue:
+            queue.paused = True  # no job asks the server meanwhile: the window alone does
 
         with window(display, program_of, spoken) as (process, person):
             person.click("Go on with it", "push button")
             person.find("Top", "check box", seconds=180)
             person.keys("ctrl+4")
             until(lambda: states().get("interrupted") == 1, seconds=60, what="the killed job is not found")
+            person.sees(f"{BATCH - early} waiting, paused", f"Credits: {FREE + bought - early * PRICE:,} credits")
+            assert shop_of.held() == 0
             person.click("Interrupted", "cell")
             person.picture(shots("queue-after-kill"))
             person.click("Do again", "push button")
+            person.click("Go on", "check box")
             until(lambda: states() == {"done": BATCH}, seconds=300, what="the queue does not end")
             person.sees("0 waiting", f"{FREE + bought - BATCH * PRICE:,} credits")
             person.picture(shots("queue-done"))
@@ -167,6 +173,7 @@ def test_from_the_window(display, own_home, tmp_path, shots, database_url):  # n
             person.click("Close", "push button", last=True)
             person.keys("ctrl+q")
             assert process.wait(timeout=60) == 0
+            record_property("slowest_answer_of_the_window", person.eyes.slowest)
         there = assert_books_agree(
             program_of, shop_of, bought=bought, pictures=BATCH + finished, given_back=2
         )  # the picture at which it was killed, and the one at which it was cancelled
