@@ -21,9 +21,9 @@ from outfitswap_desktop.server.payments import routes as payments_routes
 from outfitswap_desktop.server.services import Services
 from outfitswap_desktop.server.site import routes as site_routes
 
-_THREADS: Final = 3
-"""That the everyday requests share (ledger/quick.py). More get less done: they hand the interpreter's lock to and fro, and on
-two cores 16 of them answered a fifth fewer requests (docs/benchmarks.md)."""
+_THREADS: Final = 4
+"""That the everyday requests share (ledger/quick.py). More get less done, as they hand the interpreter's lock to and fro: 16 of
+them answered a fifth fewer requests on two cores."""
 
 
 def make_app(services: Services) -> FastAPI:
