@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from outfitswap_desktop.licensing.wire.ids import is_id
 from outfitswap_desktop.server.accounts.callers import seen_just_now
+from outfitswap_desktop.server.ledger.idempotency import KEYED
 from outfitswap_desktop.server.services import Services
 
 _JSON: Final = "application/json"
@@ -27,7 +28,9 @@ class QuickRoute(APIRoute):
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler of the framework, with the shorter way before it."""
+        """The handler of the framework, with the shorter way before it. Raises TypeError for dependencies that it would skip."""
+        if any(each is not KEYED for each in self.dependencies):
+            raise TypeError(f"{self.path}: the shorter way would skip a dependency; have the endpoint do it")
         whole = super().get_route_handler()
         endpoint = self.endpoint
         form: type[BaseModel] = get_type_hints(endpoint)["body"]

@@ -9,11 +9,16 @@ from typing import Any
 
 import fastapi.routing
 import pytest
+from fastapi import APIRouter
 from fastapi.testclient import TestClient
 from sqlalchemy import update
 
 from outfitswap_desktop.licensing.wire.ids import new_id
+from outfitswap_desktop.server.accounts.limits import limited
 from outfitswap_desktop.server.accounts.sessions import open_session
+from outfitswap_desktop.server.ledger import routes
+from outfitswap_desktop.server.ledger.idempotency import KEYED
+from outfitswap_desktop.server.ledger.quick import QuickRoute
 from outfitswap_desktop.server.services import Services
 from outfitswap_desktop.server.tables.accounts import accounts
 from tests.server.conftest import START
@@ -69,6 +74,12 @@ def test_everyday_requests_take_the_shorter_way(ask: Any, solved: list[str], ser
         assert len(settled.headers["x-request-id"]) == 26
     assert set(solved) == {"/v1/credits"}
     assert report(services.database).ok
+
+
+def test_a_dependency_that_would_be_skipped_is_refused() -> None:
+    made = APIRouter(route_class=QuickRoute)
+    with pytest.raises(TypeError, match="skip a dependency"):
+        made.add_api_route("/x", routes.commit, methods=["POST"], dependencies=[KEYED, limited("reserve", by="caller")])
 
 
 def test_a_repeated_request_gets_the_first_answer_on_either_way(ask: Any) -> None:
