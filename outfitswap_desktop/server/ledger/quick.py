@@ -28,7 +28,7 @@ class QuickRoute(APIRoute):
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler of the framework, with the shorter way before it. Raises TypeError for dependencies that it would skip."""
+        """The handler of the framework, with the shorter way before it. TypeError for a dependency that it skips."""
         if any(each is not KEYED for each in self.dependencies):
             raise TypeError(f"{self.path}: the shorter way would skip a dependency; have the endpoint do it")
         whole = super().get_route_handler()
