@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from outfitswap_desktop.core.credits import UNPAYABLE
 from outfitswap_desktop.core.job import CancelToken, Progress, Report, SwapRequest, Wishes
 from outfitswap_desktop.core.jobs import Job, RowProblem, plan
 from outfitswap_desktop.core.manifest import read_consents, read_manifest, read_outfits, with_consents
@@ -133,6 +134,9 @@ def _run_all(batch: _Batch, notes: list[str], report: Report, cancel: CancelToke
         raise Cancelled(
             f"Cancelled: {made} of {len(jobs)} jobs are done and kept; the same command with --resume does the rest."
         ) from None
+    left = _not_started(batch)
+    if left:
+        notes.append(f"{left} of {len(jobs)} jobs were not begun; the same command with --resume does them.")
     sheets: list[str] = []
     try:
         sheets = _write_sheets(batch)
@@ -142,7 +146,10 @@ def _run_all(batch: _Batch, notes: list[str], report: Report, cancel: CancelToke
 
 
 def _work(batch: _Batch, report: Report, cancel: CancelToken) -> None:
-    """Do every job here, or wait until another program has; the jobs leave the queue whatever happens."""
+    """Do every job here, or wait until another program has; the jobs leave the queue whatever happens.
+
+    The first that cannot be paid ends the work: the others could not be either, and are not begun.
+    """
     queue, runner = batch.queue, batch.runner
     queue.recover(runner.history)
     missing = [job for job in batch.jobs if not (batch.resume and is_done(job.request))]
@@ -157,8 +164,10 @@ def _work(batch: _Batch, report: Report, cancel: CancelToken) -> None:
                 row = _one(batch, job, report, cancel)
                 if row is None:
                     elsewhere.append(job)
-                else:
-                    batch.rows.append(row)
+                    continue
+                batch.rows.append(row)
+                if row["state"] == "failed" and row["error"]["reason"] in UNPAYABLE:
+                    return
             if len(elsewhere) == len(waiting):
                 time.sleep(LOOK_SECONDS)
                 queue.recover(runner.history)
@@ -335,6 +344,10 @@ def _write_sheets(batch: _Batch) -> list[str]:
     return written
 
 
+def _not_started(batch: _Batch) -> int:
+    return len(batch.jobs) - sum(row["number"] is not None for row in batch.rows)
+
+
 def _write_summary(
     batch: _Batch, *, notes: list[str], began: float, sheets: list[str], cancelled: bool
 ) -> dict[str, Any]:
@@ -343,7 +356,7 @@ def _write_summary(
         "batch": batch.name,
         **counts,
         "cancelled": cancelled,
-        "not_started": len(batch.jobs) - sum(row["number"] is not None for row in batch.rows),
+        "not_started": _not_started(batch),
         "seconds": round(time.perf_counter() - began, 2),
         "summary": str((batch.folder / SUMMARY).resolve()),
         "contact_sheets": sheets,

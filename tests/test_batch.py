@@ -142,6 +142,24 @@ def test_a_contact_sheet_that_cannot_be_written_loses_nothing_else(fake_runner, 
     assert json.loads((tmp_path / "out" / "batch-summary.json").read_text())["notes"] == summary["notes"]
 
 
+def test_where_one_cannot_be_paid_the_others_are_not_begun(fake_runner, photos, outfits, tmp_path):
+    runner, _, generator = fake_runner
+
+    def run_dry():
+        if len(generator.requests) == 3:
+            generator.problem = NotAvailable("Not enough credits.", reason="no_credits", hint="Buy credits.")
+
+    generator.on_generate = run_dry
+    summary = go(runner, photos, tmp_path / "out", outfits)
+    assert (summary["done"], summary["failed"], summary["not_started"]) == (2, 3, 3)
+    assert summary["notes"][-1] == "3 of 8 jobs were not begun; the same command with --resume does them."
+    assert not summary["cancelled"]
+    assert summary["contact_sheets"]
+    generator.problem = generator.on_generate = None
+    resumed = go(runner, photos, tmp_path / "out", outfits, resume=True)
+    assert (resumed["done"], resumed["skipped"], resumed["not_started"]) == (4, 2, 0)
+
+
 @pytest.mark.slow
 def test_a_bug_in_one_job_does_not_stop_the_others(fake_runner, photos, outfits, tmp_path):
     runner, _, generator = fake_runner

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 from outfitswap_desktop.core.steps import CreditGate, CreditHold
 from outfitswap_desktop.errors import KnownError
 
+UNPAYABLE: Final = frozenset(
+    {"signed_out", "no_credits", "debt", "account_frozen", "device_suspect", "clock_moved_back"}
+)
+"""Reasons for which the next job of the same engine could not be paid either, until somebody has done something about it."""
 _log = logging.getLogger(__name__)
 
 
