@@ -79,6 +79,7 @@ def pixels_of(name):
         return picture.tobytes()
 
 
+@pytest.mark.slow
 def test_resume_does_only_what_is_missing(fake_runner, photos, outfits, tmp_path):
     runner, _, generator = fake_runner
     out = tmp_path / "out"
@@ -100,6 +101,7 @@ def test_resume_does_only_what_is_missing(fake_runner, photos, outfits, tmp_path
     assert (changed["done"], changed["skipped"]) == (3, 3)
 
 
+@pytest.mark.slow
 def test_cancel_saves_the_summary_of_what_was_done(fake_runner, photos, outfits, tmp_path):
     runner, _, generator = fake_runner
     token = CancelToken()

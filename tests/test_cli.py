@@ -54,6 +54,7 @@ def test_swap_says_what_the_design_promises(capsys, astronaut_file, tmp_path):
     assert code == 0
 
 
+@pytest.mark.slow
 def test_same_command_same_pixels(capsys, astronaut_file, tmp_path):
     pictures = []
     for name in ("a.png", "b.png"):
@@ -81,6 +82,7 @@ def test_segment_writes_a_binary_mask(capsys, astronaut_file, tmp_path):
     assert str(tmp_path / "m.png") in out
 
 
+@pytest.mark.slow
 def test_demo_writes_before_mask_and_after(capsys, tmp_path):
     code, answer = ask_json(capsys, "demo", "-o", tmp_path / "demo")
     assert code == 0, answer
@@ -149,6 +151,7 @@ def test_bad_input_gets_one_sentence_and_the_right_code(capsys, tmp_path, astron
     assert not list(tmp_path.glob("out*.*"))
 
 
+@pytest.mark.slow
 def test_nobody_found_suggests_a_mask_and_a_mask_works(capsys, tmp_path):
     import skimage.data
 

@@ -169,6 +169,7 @@ def test_thumbnail_fits_and_is_small() -> None:
     assert opened(thumbnail(p.texture(640, 480), side=64)).size == (64, 48)
 
 
+@pytest.mark.slow
 def test_thumbnail_of_noise_is_still_small() -> None:
     noise = np.random.default_rng(2).integers(0, 256, (256, 256, 3), dtype=np.uint8)
     assert len(thumbnail(noise)) <= 20_000

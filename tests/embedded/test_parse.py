@@ -118,6 +118,7 @@ def test_larger_photo_gives_a_mask_of_its_own_size(
     assert (one & two).sum() / (one | two).sum() > 0.8
 
 
+@pytest.mark.slow
 def test_head_cut_away_and_legs_alone_are_understood(segmenter: MediaPipeSegmenter, photo_folder: Path) -> None:
     path = photo_folder / "fashn_garment.webp"
     if not path.is_file():

@@ -81,7 +81,9 @@ def apart(one, two):
     return float(deltaE_ciede2000(*pair)[0, 0])
 
 
-@pytest.mark.parametrize("prompt", ["forest green cotton", "camel wool", "white cotton"])
+@pytest.mark.parametrize(
+    "prompt", ["forest green cotton", pytest.param("camel wool", marks=pytest.mark.slow), "white cotton"]
+)
 def test_a_plain_garment_gives_a_solid_of_its_colour(prompt):
     asked = understand(prompt, zone=Zone.TOP).colours[0]
     picture, _ = flat_lay(prompt, 0.94 if "white" not in prompt else 0.3)
@@ -90,7 +92,16 @@ def test_a_plain_garment_gives_a_solid_of_its_colour(prompt):
     assert apart(design.colours[0], asked) < 6
 
 
-@pytest.mark.parametrize("prompt", ["blue gingham", "red tartan", "breton", "leopard", "pink floral", "navy pinstripe"])
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        *("blue gingham", "red tartan"),
+        *(
+            pytest.param(each, marks=pytest.mark.slow)
+            for each in ("breton", "leopard", "pink floral", "navy pinstripe")
+        ),
+    ],
+)
 def test_the_background_of_a_flat_garment_is_removed(prompt):
     picture, mask = flat_lay(prompt, 0.93 if prompt != "leopard" else 0.3)
     cut = cut_cloth(picture)

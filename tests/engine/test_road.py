@@ -125,6 +125,7 @@ def test_what_cannot_be_done_is_said_as_on_the_command_line(talk_to, astronaut_f
     assert unreadable.problem.kind == "input_refused"
 
 
+@pytest.mark.slow
 def test_the_whole_road_with_inet_sockets_blocked(tmp_path, astronaut_file, own_home):
     """In the child too: the block is set up by a module that every Python process of this test loads at its start."""
     import subprocess

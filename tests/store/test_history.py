@@ -176,6 +176,7 @@ def test_a_page_is_what_lies_before(full, before, limit):
     cut=st.integers(1, 8),
     before=st.one_of(st.none(), st.integers(1, ROWS)),
 )
+@pytest.mark.slow
 def test_search_finds_every_prompt_with_every_beginning(full, words, cut, before):
     history, prompts = full
     typed = [word[:cut] for word in words]

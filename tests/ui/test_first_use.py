@@ -177,6 +177,7 @@ def test_a_photo_that_cannot_be_used_comes_with_the_way_out(qtbot, window, tmp_p
     box.close()
 
 
+@pytest.mark.slow
 def test_a_result_is_made_again_from_its_own_zone(qtbot, window, astronaut_file):
     from outfitswap_desktop.core.zones import Zone
 

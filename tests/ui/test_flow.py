@@ -61,6 +61,7 @@ def test_a_result_is_of_the_mask_that_was_painted(qtbot, window, astronaut_file)
     assert (mask > 0).sum() > 0.9 * painted.sum()
 
 
+@pytest.mark.slow
 def test_a_result_takes_nobody_away_from_the_queue(qtbot, window, astronaut_file):
     """Whoever looks at the queue or the history wants to stay there; the status line says how to see the result."""
     shop = open_photo(qtbot, window, astronaut_file, **AGREED)
@@ -71,6 +72,7 @@ def test_a_result_takes_nobody_away_from_the_queue(qtbot, window, astronaut_file
     assert "Ctrl+2 shows it." in window._says.text()
 
 
+@pytest.mark.slow
 def test_labels_are_read_out_with_what_they_say(qtbot, window, astronaut_file):
     """An accessible name takes a label's text from those who cannot see it; what it is for is its description."""
     shop = open_photo(qtbot, window, astronaut_file, **AGREED)
