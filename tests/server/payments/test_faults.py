@@ -132,7 +132,7 @@ class Trouble(threading.Thread):
         self._end = threading.Event()
 
     def run(self) -> None:
-        while self.kills < KILLS and not self._end.wait(3.0):
+        while self.kills < KILLS and not self._end.wait(1.8):
             self._server.kill()
             self.kills += 1
             if self._crash is not None and self.kills % 3 == 0:
