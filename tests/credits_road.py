@@ -18,13 +18,11 @@ from sqlalchemy import select
 from outfitswap_desktop import paths
 from outfitswap_desktop.server.database import Database
 from outfitswap_desktop.server.ledger import verify
-from outfitswap_desktop.server.payments import packs
 from outfitswap_desktop.server.tables.ledger import reservations
 from outfitswap_desktop.store.lease_journal import LeaseJournal
 from tests.screen import until
-from tests.server.site.processes import ROOT, chromium, free_port, picture, server
+from tests.server.site.processes import ROOT, chromium, picture, selling
 from tests.server.site.test_in_chromium import Hand, newest_link
-from tests.stripesim.process import API_KEY, SECRET, running
 
 ADDRESS = "vera@example.com"
 PRICE = 2
@@ -181,22 +179,12 @@ class Shop:
 @contextmanager
 def shop(folder, database_url):
     """All of it in processes of its own; the person's address is confirmed, which gives the free credits."""
-    home, port = folder / "server", free_port()
+    home = folder / "server"
     with (
-        running(webhook_url=f"http://127.0.0.1:{port}/v1/stripe/webhook") as stripe,
-        server(
-            home,
-            port=port,
-            DATABASE_URL=database_url,
-            STRIPE_SECRET_KEY=API_KEY,
-            STRIPE_WEBHOOK_SECRETS=SECRET,
-            STRIPE_API_BASE=stripe.address,
-        ) as site,
+        selling(home, DATABASE_URL=database_url) as site,
         chromium(folder / "profile") as driver,
     ):
         database = Database(database_url)
-        with database.transaction() as tx:
-            packs.stock(tx)
         person = Hand(driver, site)
         person.account(ADDRESS, display_name="Vera")
         driver.get(newest_link(home, "/verify"))

@@ -203,13 +203,14 @@ class Licensing:
         from pydantic import ValidationError
 
         from outfitswap_desktop.licensing.wire import messages
+        from outfitswap_desktop.licensing.wire.ids import KEY_LOOKS
 
         parts, link = self._parts, self._link()
         try:
             body = messages.Redeem(key=key.strip(), device=self._proof_of_sign_in())
         except ValidationError as problem:
             raise UsageProblem(
-                "This is not a licence key.", reason="not_a_key", hint="Keys look like OSW1-XXXXX-XXXXX-XXXXX-XXXXX-X."
+                "This is not a licence key.", reason="not_a_key", hint=f"Keys look like {KEY_LOOKS}."
             ) from problem
         token = parts.identity.token(link) if "session" in parts.journal.facts() else None
         return self._signed_in(link.ask("POST", "/v1/licences/redeem", messages.Tokens, body=body, token=token))

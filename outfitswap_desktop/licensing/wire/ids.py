@@ -7,6 +7,9 @@ from typing import Final
 
 _ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
+KEY_LOOKS: Final = "OSW1-XXXXX-XXXXX-XXXXX-XXXXX-X"
+"""How a licence key looks, for whoever types one: the X stand for its letters and digits."""
+
 
 def new_id() -> str:
     """A fresh ULID: 26 characters of Crockford's base 32, ascending with time (https://github.com/ulid/spec)."""

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 WAYS, BROWSER, CODE, KEY, FILES = range(5)
 _OF_DEED: Final = {"browser": BROWSER, "code": CODE, "wait": CODE}
-KEY_LOOKS: Final = "OSW1-XXXXX-XXXXX-XXXXX-XXXXX-X"
 
 
 class SignInPanel(QWidget):
@@ -184,6 +183,8 @@ class SignInPanel(QWidget):
         return page
 
     def _key(self) -> QWidget:
+        from outfitswap_desktop.licensing.wire.ids import KEY_LOOKS
+
         page, column = _page()
         column.addWidget(label(self.tr("Your licence key"), "heading"))
         said = self.tr(

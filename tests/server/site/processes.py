@@ -18,6 +18,10 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
+from outfitswap_desktop.server.database import Database
+from outfitswap_desktop.server.payments import packs
+from tests.stripesim.process import API_KEY, SECRET, running
+
 ROOT = Path(__file__).resolve().parents[3]
 QUIET = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -63,6 +67,28 @@ def server(home: Path, *, port: int, **settings: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=40)
+
+
+@contextmanager
+def selling(home: Path, **settings: str) -> Iterator[str]:
+    """A `server` in front of an imitation of Stripe, with packs on its shelves; gives its address."""
+    port = free_port()
+    with (
+        running(webhook_url=f"http://127.0.0.1:{port}/v1/stripe/webhook") as stripe,
+        server(
+            home,
+            port=port,
+            STRIPE_SECRET_KEY=API_KEY,
+            STRIPE_WEBHOOK_SECRETS=SECRET,
+            STRIPE_API_BASE=stripe.address,
+            **settings,
+        ) as address,
+    ):
+        database = Database(settings.get("DATABASE_URL", f"sqlite:///{home / 'server.db'}"))
+        with database.transaction() as tx:
+            packs.stock(tx)
+        database.close()
+        yield address
 
 
 def _until_ready(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

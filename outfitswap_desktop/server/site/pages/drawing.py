@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from outfitswap_desktop.licensing.wire.ids import KEY_LOOKS
+
 if TYPE_CHECKING:
     from outfitswap_desktop.licensing.wire.messages import HistoryEntry
 
@@ -134,6 +136,7 @@ def environment() -> Environment:
         "count": count, "change": change, "credits": credits, "money": money, "when": when, "day": day, "posting": posting,
         "note": note, "browser": browser,
     }  # fmt: skip
+    made.globals["key_looks"] = KEY_LOOKS
     made.globals["style"] = f"/site/{style()[0]}.css"
     return made
 
