@@ -245,7 +245,10 @@ class Balance(Answer):
 
 
 class HistoryEntry(Answer):
-    """One posting of an account: `credits` is the change of what is available."""
+    """One posting of an account: `credits` is the change of what is available.
+
+    `used` is what a committed job was charged, `order_id` the order of a purchase; None for everything else.
+    """
 
     id: Ulid
     at: Millis
@@ -254,6 +257,8 @@ class HistoryEntry(Answer):
     ref: str
     memo: str
     job_id: str | None = None
+    used: Total | None = None
+    order_id: Ulid | None = None
 
 
 class History(Answer):

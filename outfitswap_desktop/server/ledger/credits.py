@@ -11,6 +11,7 @@ from outfitswap_desktop.server.ledger.grants import Draw
 from outfitswap_desktop.server.ledger.lending import lease_back, lease_burn, lease_out
 from outfitswap_desktop.server.ledger.postings import (
     BREAKAGE,
+    ORDER,
     REFUNDED,
     SYSTEM,
     WRITTEN_OFF,
@@ -28,6 +29,7 @@ from outfitswap_desktop.server.tables.accounts import accounts
 from outfitswap_desktop.server.tables.ledger import credit_grants, ledger_accounts
 
 __all__ = [
+    "ORDER",
     "Short",
     "balance",
     "expire_grants",

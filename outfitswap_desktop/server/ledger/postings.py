@@ -36,6 +36,8 @@ SYSTEM: Final = (
     WRITTEN_OFF,
 )
 """Where credits come from and go to; these have no balance of their own."""
+ORDER: Final = "order "
+"""How the memo of a purchase begins; the order's id follows."""
 _SYSTEM_SET: Final = frozenset(SYSTEM)
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _MEMO: Final = 200

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, func, select
 from outfitswap_desktop.licensing.wire import messages
 from outfitswap_desktop.licensing.wire.ids import is_id
 from outfitswap_desktop.server.ledger.grants import usable
-from outfitswap_desktop.server.ledger.postings import purse
+from outfitswap_desktop.server.ledger.postings import ORDER, purse
 from outfitswap_desktop.server.problems import Refusal
 from outfitswap_desktop.server.tables.accounts import accounts, devices
 from outfitswap_desktop.server.tables.leases import leases
@@ -61,7 +61,7 @@ def history(tx: Connection, account_id: str, *, cursor: str | None, limit: int) 
         .scalar_subquery()
     )
     page = (
-        select(ledger_txns, change.label("credits"), reservations.c.job_id, reservations.c.state)
+        select(ledger_txns, change.label("credits"), reservations.c.job_id, reservations.c.state, reservations.c.spent)
         .outerjoin(
             reservations,
             and_(
@@ -86,6 +86,8 @@ def history(tx: Connection, account_id: str, *, cursor: str | None, limit: int) 
             ref=row.ref,
             memo=row.memo,
             job_id=row.job_id,
+            used=row.spent if row.kind == "settle" and row.state == "committed" else None,
+            order_id=row.memo.removeprefix(ORDER) if row.memo.startswith(ORDER) else None,
         )
         for row in rows[:limit]
     )

@@ -168,7 +168,7 @@ def _credit(tx: Connection, order: Any, *, ref: str, actor: str, now: int) -> No
         ref=ref,
         actor=actor,
         now=now,
-        memo=f"order {order.id}",
+        memo=ledger.ORDER + order.id,
     )
     _change(tx, order, credited=order.credits)
 

@@ -20,8 +20,6 @@ WITHOUT_CENTS: Final = frozenset({
 })  # fmt: skip
 """Currencies whose smallest unit is the whole one (docs.stripe.com/currencies)."""
 _WEEKDAY: Final = re.compile(r"[,\s]*d{3,4}[,\s]*")
-_USED: Final = re.compile(r"([0-9]+) used")
-"""What the server writes beside a picture that was paid."""
 SYMBOLS: Final = {"eur": "€", "usd": "$", "gbp": "£", "jpy": "¥"}
 NAMES: Final = {
     "sd15": "Stable Diffusion 1.5",
@@ -190,11 +188,10 @@ def kind_of(entry: messages.HistoryEntry) -> str:
 
 def note_of(entry: messages.HistoryEntry) -> str:
     """What else there is to say of a posting: the end of an order's number as the site shows it, or what somebody wrote."""
-    if entry.kind == "purchase" and entry.memo.startswith("order "):
-        return QCoreApplication.translate("Credits", "Order …{end}").format(end=entry.memo[-6:])
-    used = _USED.fullmatch(entry.memo) if entry.kind == "commit" else None
-    if used is not None:
-        return QCoreApplication.translate("Credits", "{credits} used").format(credits=credits_of(int(used[1])))
+    if entry.order_id is not None:
+        return QCoreApplication.translate("Credits", "Order …{end}").format(end=entry.order_id[-6:])
+    if entry.used is not None:
+        return QCoreApplication.translate("Credits", "{credits} used").format(credits=credits_of(entry.used))
     if entry.kind == "void":
         cancelled = QCoreApplication.translate("Credits", "Cancelled")
         ended = QCoreApplication.translate("Credits", "The program ended meanwhile")

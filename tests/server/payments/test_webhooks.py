@@ -38,6 +38,8 @@ def test_a_payment_is_credited_once_however_often_it_is_told(shop: Shop) -> None
     renamed = [{**event, "id": f"{event['id']}again"} for event in events]
     shop.tell(renamed)
     assert shop.available() == 100
+    entries = shop.get("/v1/credits/history").json()["entries"]
+    assert [(entry["kind"], entry["order_id"]) for entry in entries] == [("purchase", ident)]
 
 
 @ALIKE

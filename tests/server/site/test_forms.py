@@ -231,18 +231,18 @@ def test_the_legal_texts_are_the_operators(browser, services):
 
 
 @pytest.mark.parametrize(
-    ("kind", "memo", "job", "said"),
+    ("kind", "memo", "job", "used", "said"),
     [
-        ("commit", "2 used", "a72ece4712", "2 credits used"),
-        ("commit", "1 used", "a72ece4712", "1 credit used"),
-        ("void", "program_ended", "a72ece4712", "The program ended meanwhile"),
-        ("void", "cancelled", "a72ece4712", "Cancelled"),
-        ("void", "mask_empty", "a72ece4712", "Job a72ece47"),
-        ("reserve", "", "a72ece4712", "Job a72ece47"),
-        ("promo", "Free credits", None, ""),
-        ("grant", "For your patience", None, "For your patience"),
+        ("commit", "2 used", "a72ece4712", 2, "2 credits used"),
+        ("commit", "1 used", "a72ece4712", 1, "1 credit used"),
+        ("void", "program_ended", "a72ece4712", None, "The program ended meanwhile"),
+        ("void", "cancelled", "a72ece4712", None, "Cancelled"),
+        ("void", "mask_empty", "a72ece4712", None, "Job a72ece47"),
+        ("reserve", "", "a72ece4712", None, "Job a72ece47"),
+        ("promo", "Free credits", None, None, ""),
+        ("grant", "For your patience", None, None, "For your patience"),
     ],
 )
-def test_notes_of_the_history_are_words_for_its_owner(kind, memo, job, said):
-    entry = HistoryEntry(id=new_id(), at=0, kind=kind, credits=0, ref="r", memo=memo, job_id=job)
+def test_notes_of_the_history_are_words_for_its_owner(kind, memo, job, used, said):
+    entry = HistoryEntry(id=new_id(), at=0, kind=kind, credits=0, ref="r", memo=memo, job_id=job, used=used)
     assert drawing.note(entry) == said

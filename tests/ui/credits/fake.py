@@ -31,8 +31,8 @@ PACKS = tuple(
 )
 
 
-def posting(kind, credits, at, *, memo="", job=None):
-    return messages.HistoryEntry(id=new_id(), at=at, kind=kind, credits=credits, ref="r", memo=memo, job_id=job)
+def posting(kind, credits, at, *, memo="", **more):
+    return messages.HistoryEntry(id=new_id(), at=at, kind=kind, credits=credits, ref="r", memo=memo, **more)
 
 
 def postings():

@@ -67,20 +67,20 @@ def test_whoever_can_only_look_is_told_why_and_that_results_stay(reason):
 
 
 @pytest.mark.parametrize(
-    ("kind", "memo", "note"),
+    ("kind", "memo", "more", "note"),
     [
-        ("purchase", "order 01M834CP4VPMRH2TSG4F4AFRED", "Order …4AFRED"),
-        ("promo", "Free credits", ""),
-        ("grant", "For your patience", "For your patience"),
-        ("commit", "", ""),
-        ("commit", "2 used", "2 credits used"),
-        ("void", "cancelled", "Cancelled"),
-        ("void", "program_ended", "The program ended meanwhile"),
-        ("void", "mask_empty", ""),
+        ("purchase", "order 01M8", {"order_id": "01M834CP4VPMRH2TSG4F4AFRED"}, "Order …4AFRED"),
+        ("promo", "Free credits", {}, ""),
+        ("grant", "For your patience", {}, "For your patience"),
+        ("commit", "", {}, ""),
+        ("commit", "2 used", {"used": 2}, "2 credits used"),
+        ("void", "cancelled", {}, "Cancelled"),
+        ("void", "program_ended", {}, "The program ended meanwhile"),
+        ("void", "mask_empty", {}, ""),
     ],
 )
-def test_a_note_says_what_its_kind_does_not_say(kind, memo, note):
-    assert note_of(posting(kind, 5, NOW, memo=memo)) == note
+def test_a_note_says_what_its_kind_does_not_say(kind, memo, more, note):
+    assert note_of(posting(kind, 5, NOW, memo=memo, **more)) == note
 
 
 def test_a_posting_of_an_unknown_kind_shows_its_own_word():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -52,7 +51,6 @@ REASONS: Final[Mapping[str, str]] = {
     "program_ended": "The program ended meanwhile",
 }
 """Why a job made no picture, for those of the programs' words that an owner has use for."""
-_USED: Final = re.compile(r"([0-9]+) used")
 
 
 def count(number: int) -> str:
@@ -110,9 +108,8 @@ def posting(kind: str) -> str:
 
 def note(entry: HistoryEntry) -> str:
     """What else there is to say of a posting, in words; the job it was for where there is nothing."""
-    used = _USED.fullmatch(entry.memo) if entry.kind == "commit" else None
-    if used is not None:
-        return f"{credits(int(used[1]))} used"
+    if entry.used is not None:
+        return f"{credits(entry.used)} used"
     said = {"promo": "", "void": REASONS.get(entry.memo, "")}.get(entry.kind, entry.memo)
     return said or (f"Job {entry.job_id[:8]}" if entry.job_id else "")
 
