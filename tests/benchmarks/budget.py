@@ -1,7 +1,7 @@
 """What a job costs before it runs: FLOPs of a crop against the whole photo, and planned against tracked memory.
 
-    python -m tests.benchmarks.budget            the tables python -m tests.benchmarks.budget --write    make
-    resources/architectures/{keys.json.gz,memory.json} anew (needs the extra gpu)
+    python -m tests.benchmarks.budget            the tables
+    python -m tests.benchmarks.budget --write    make resources/architectures/{keys.json.gz,memory.json} anew (extra gpu)
 
 Deterministic: nothing is computed, only shapes are; the figures do not depend on the machine.
 """

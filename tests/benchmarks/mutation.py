@@ -41,14 +41,6 @@ HEAVY = """
 """
 """What the tests import, once for all of them."""
 
-CLOCKED = (
-    "test_it_is_quick",
-    "test_five_milliseconds_a_prompt",
-    "test_it_loads_and_reads_fast",
-    "test_opening_is_quick_and_light",
-)
-"""Tests that ask how long something takes: on a busy machine they would notice changes that they cannot see."""
-
 
 @dataclass(frozen=True)
 class Change:
@@ -273,8 +265,6 @@ def forked(tests: list[str], said: Path, *, seconds: float) -> int | None:
             import pytest
 
             options = (
-                "-k",
-                " and ".join(f"not {name}" for name in CLOCKED),
                 "-x",
                 "-n0",  # one process: it is forked for every change
                 "-q",

@@ -1,6 +1,4 @@
-"""GrabCut and the wand: what is found, what stays, what is never touched, and how long it takes."""
-
-import time
+"""GrabCut and the wand: what is found, what stays, and what is never touched."""
 
 import cv2
 import numpy as np
@@ -114,12 +112,15 @@ def test_nothing_asked_an_empty_box_and_other_sizes_are_mistakes(photo):
 
 
 @pytest.mark.slow
-def test_at_24_mp_it_stays_within_its_time(photo):
+def test_at_24_mp_it_finds_the_same(photo):
     large = cv2.resize(photo, (6000, 4000), interpolation=cv2.INTER_LINEAR)
-    began = time.process_time()
-    refine(large, box=(1500, 900, 4200, 3400), points=(), mask=None)
-    refine(large, box=None, points=((2800, 2100, True), (300, 300, False)), mask=np.zeros((4000, 6000), np.uint8))
-    assert time.process_time() - began < 8.0
+    asked = cv2.resize(shirt(), (6000, 4000), interpolation=cv2.INTER_NEAREST)
+    box = refine(large, box=(1500, 900, 4200, 3400), points=(), mask=None)
+    assert overlap(box, asked) > 0.95
+    clicked = refine(
+        large, box=None, points=((2800, 2100, True), (300, 300, False)), mask=np.zeros((4000, 6000), np.uint8)
+    )
+    assert overlap(clicked, asked) > 0.9
 
 
 def test_the_wand_takes_what_hangs_together_or_all_of_it():

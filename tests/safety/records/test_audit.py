@@ -892,13 +892,6 @@ def test_without_a_file_nothing_is_genuine(ledger, folder):
     assert ledger.audit.now() == START * 1000
 
 
-def test_opening_is_quick_and_light(folder):
-    started = time.perf_counter()
-    ledger = Ledger(folder)
-    assert time.perf_counter() - started < 0.03
-    ledger.close()
-
-
 def test_reading_waits_for_nobody(ledger, folder, reopen):
     filled(ledger)
     with opened(folder) as writer:
