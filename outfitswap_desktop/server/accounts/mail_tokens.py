@@ -41,17 +41,16 @@ def use(tx: Connection, token: str, *, purpose: Purpose, now: int) -> str | None
     ).scalar_one_or_none()
 
 
-def works(tx: Connection, token: str, *, purpose: Purpose, now: int) -> bool:
-    """Whether `use` would find it; for the page that asks for a password, and before one is hashed."""
-    found = tx.execute(
-        select(email_tokens.c.token_hash).where(
+def owner(tx: Connection, token: str, *, purpose: Purpose, now: int) -> str | None:
+    """What `use` would give; for the page that asks for a password, and before one is hashed."""
+    return tx.execute(
+        select(email_tokens.c.account_id).where(
             email_tokens.c.token_hash == digest(token),
             email_tokens.c.purpose == purpose,
             email_tokens.c.used_at.is_(None),
             email_tokens.c.expires_at > now,
         )
-    ).first()
-    return found is not None
+    ).scalar_one_or_none()
 
 
 def drop(tx: Connection, account_id: str | None, *, purpose: Purpose | None = None) -> None:

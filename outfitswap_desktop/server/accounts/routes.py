@@ -73,14 +73,14 @@ def _entering() -> APIRouter:
     @routes.post(
         "/auth/verify-email",
         operation_id="verifyEmail",
-        responses=answers(400),
+        responses=answers(400, 401, 403),
         dependencies=[limited("mail_token")],
     )
-    def verify_email(body: messages.Token, at: EntranceDep) -> messages.Done:
-        """Confirm an address with the token of the e-mail."""
+    def verify_email(body: messages.Token, caller: CallerDep, at: EntranceDep) -> messages.Done:
+        """Confirm the address of who is signed in with the token of the e-mail."""
         with at.services.database.transaction() as tx:
-            account_id = sign_in.verify_email(tx, body.token, now=at.now)
-            promo.consider(tx, at.services, account_id, ip=at.ip, now=at.now)
+            sign_in.verify_email(tx, body.token, account_id=caller.account_id, now=at.now)
+            promo.consider(tx, at.services, caller.account_id, ip=at.ip, now=at.now)
         return messages.Done(message="The address is confirmed.")
 
     @routes.post(
@@ -132,7 +132,7 @@ def _entering() -> APIRouter:
         """Set a new password with the token of that e-mail; all sessions end."""
         now = services.clock()
         with services.database.reading() as tx:
-            if not mail_tokens.works(tx, body.token, purpose="reset", now=now):
+            if mail_tokens.owner(tx, body.token, purpose="reset", now=now) is None:
                 raise sign_in.bad_token()
         password_hash = services.accounts.passwords.hash(body.password)
         with services.database.transaction() as tx:

@@ -74,13 +74,14 @@ def send_verification(tx: Connection, account_id: str, *, now: int) -> None:
     send_later(tx, "verify_email", {"account_id": account_id, "token": token}, now=now)
 
 
-def verify_email(tx: Connection, token: str, *, now: int) -> str:
-    """Mark the address proven to which `token` was sent; returns the account. Raises Refusal 400 "bad_token"."""
-    account_id = mail_tokens.use(tx, token, purpose="verify", now=now)
-    if account_id is None:
+def verify_email(tx: Connection, token: str, *, account_id: str, now: int) -> None:
+    """Mark the address of `account_id` proven with the `token` that was sent there. Raises Refusal 400 "bad_token".
+
+    Whoever is not signed in may have the mailbox, but did not make the account: somebody else did, with that address.
+    """
+    if mail_tokens.use(tx, token, purpose="verify", now=now) != account_id:
         raise bad_token()
     people.mark_verified(tx, account_id, now=now)
-    return account_id
 
 
 def forgot(tx: Connection, services: Services, *, email: str, now: int) -> None:
@@ -100,7 +101,7 @@ def forgot(tx: Connection, services: Services, *, email: str, now: int) -> None:
 def reset(tx: Connection, services: Services, *, token: str, password_hash: str, now: int) -> str:
     """Set a new password with the token of that e-mail; all sessions end. Raises Refusal 400 "bad_token".
 
-    The address is proven by it. Check `mail_tokens.works` before you make the hash.
+    The address is proven by it. Check `mail_tokens.owner` before you make the hash.
     """
     account_id = mail_tokens.use(tx, token, purpose="reset", now=now)
     if account_id is None:

@@ -25,7 +25,7 @@ _PAGES: Final[Mapping[str, str]] = {
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "verify_email": (
         "Confirm your address",
-        "Open this page to confirm that this address is yours:\n\n{link}\n\n"
+        "Open this page to confirm that this address is yours; it may ask you to sign in:\n\n{link}\n\n"
         "It works once, for a limited time. If you did not make an account, ignore this message.",
     ),
     "reset_password": (

@@ -110,19 +110,28 @@ def register(
 
 
 def show_verify(visit: VisitDep, token: Annotated[str, Query(max_length=200)] = "") -> Response:
-    """A button, because programs that look through e-mails open links too."""
+    """A button, because programs that look through e-mails open links too; for who is signed in to that account."""
     with visit.services.database.reading() as tx:
-        if not mail_tokens.works(tx, token, purpose="verify", now=visit.now):
-            raise sign_in.bad_token()
+        owner = mail_tokens.owner(tx, token, purpose="verify", now=visit.now)
+    if owner is None:
+        raise sign_in.bad_token()
+    if owner != visit.account_id:
+        raise Refusal(
+            403,
+            "other_account",
+            title="This link belongs to another account",
+            detail="Sign out, then open it again and sign in with the address it was sent to.",
+        )
     return visit.page("verify.html", token=token)
 
 
 def verify(visit: PostedDep, token: Words = "") -> Response:
     """Confirm the address."""
+    account_id = visit.account_id
     with visit.services.database.transaction() as tx:
-        account_id = sign_in.verify_email(tx, token, now=visit.now)
+        sign_in.verify_email(tx, token, account_id=account_id, now=visit.now)
         promo.consider(tx, visit.services, account_id, ip=visit.ip, now=visit.now)
-    return visit.go("/account" if visit.session is not None else "/sign-in", done="verified")
+    return visit.go("/account", done="verified")
 
 
 def verify_again(visit: PostedDep) -> Response:
@@ -160,7 +169,7 @@ def forgot(visit: PostedDep, email: Words = "") -> Response:
 def show_reset(visit: VisitDep, token: Annotated[str, Query(max_length=200)] = "") -> Response:
     """The form."""
     with visit.services.database.reading() as tx:
-        if not mail_tokens.works(tx, token, purpose="reset", now=visit.now):
+        if mail_tokens.owner(tx, token, purpose="reset", now=visit.now) is None:
             raise sign_in.bad_token()
     return visit.page("reset.html", token=token)
 
@@ -169,7 +178,7 @@ def reset(visit: PostedDep, token: Words = "", password: Words = "") -> Response
     """Set the new password; all sessions end."""
     services = visit.services
     with services.database.reading() as tx:
-        if not mail_tokens.works(tx, token, purpose="reset", now=visit.now):
+        if mail_tokens.owner(tx, token, purpose="reset", now=visit.now) is None:
             raise sign_in.bad_token()
     try:
         _acceptable(password)

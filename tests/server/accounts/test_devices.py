@@ -146,7 +146,7 @@ def test_not_without_a_proven_address_and_a_device(client, join, services, welco
 def test_the_order_does_not_matter_and_twice_is_once(client, join, mails, services):
     ada = join(verify=False)
     token = next(payload["token"] for kind, payload in mails() if kind == "verify_email")
-    assert client.post("/v1/auth/verify-email", json={"token": token}).is_success
+    assert ada("POST", "/v1/auth/verify-email", json={"token": token}).is_success
     assert ada("GET", "/v1/credits").json()["promo"] == 20
 
     def ask(_):

@@ -38,10 +38,22 @@ def test_an_address_not_yet_confirmed_gets_a_new_link_and_the_old_one_ends(clien
     for password in (PASSWORD, "another password"):
         assert client.post("/v1/auth/register", json={"email": "ada@example.org", "password": password}).is_success
     first, second = (payload["token"] for kind, payload in mails() if kind == "verify_email")
-    assert client.post("/v1/auth/verify-email", json={"token": first}).json()["code"] == "bad_token"
-    assert client.post("/v1/auth/verify-email", json={"token": second}).is_success
-    assert client.post("/v1/auth/verify-email", json={"token": second}).json()["code"] == "bad_token"
-    sign_in(client, "ada@example.org", None)
+    ada = sign_in(client, "ada@example.org", None)
+    assert verified(ada, first) == "bad_token"
+    assert verified(ada, second) == ""
+    assert verified(ada, second) == "bad_token"
+
+
+def test_a_link_confirms_only_for_who_is_signed_in_to_its_account(client, join, mails):
+    """Somebody may have made an account with a stranger's address, and wait for the stranger to confirm it."""
+    client.post("/v1/auth/register", json={"email": "victim@example.org", "password": "mallory's own"})
+    token = mails()[-1][1]["token"]
+    answer = client.post("/v1/auth/verify-email", json={"token": token})
+    assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
+    assert verified(join("ada@example.org"), token) == "bad_token"
+    mallory = sign_in(client, "victim@example.org", None, password="mallory's own")
+    assert mallory("GET", "/v1/me").json()["email_verified"] is False
+    assert verified(mallory, token) == ""
 
 
 def test_many_at_once_for_one_address_make_one_account(services, client):
@@ -100,9 +112,9 @@ def test_links_grow_old(client, mails, clock):
     clock.forward(seconds=3_601)
     body = {"token": reset, "password": "a new password"}
     assert client.post("/v1/auth/password/reset", json=body).json()["code"] == "bad_token"
-    assert client.post("/v1/auth/verify-email", json={"token": reset}).json()["code"] == "bad_token"
+    assert verified(sign_in(client, "ada@example.org", None), reset) == "bad_token"
     clock.forward(days=3)
-    assert client.post("/v1/auth/verify-email", json={"token": verify}).json()["code"] == "bad_token"
+    assert verified(sign_in(client, "ada@example.org", None), verify) == "bad_token"
 
 
 @SQLITE
@@ -111,6 +123,12 @@ def test_what_is_no_address_is_told(client):
         answer = client.post("/v1/auth/register", json={"email": email, "password": PASSWORD})
         assert answer.status_code == 422
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+def verified(signed, token):
+    """Confirm an address; the code of what was wrong, or nothing."""
+    answer = signed("POST", "/v1/auth/verify-email", json={"token": token})
+    return "" if answer.is_success else answer.json()["code"]
 
 
 def _headers(answer):

@@ -40,7 +40,6 @@ OPEN: Final = {
     "POST /v1/auth/password/reset",
     "POST /v1/auth/refresh",
     "POST /v1/auth/register",
-    "POST /v1/auth/verify-email",
     "POST /v1/device/code",
     "POST /v1/licences/redeem",
     "POST /v1/stripe/webhook",

@@ -29,6 +29,28 @@ def test_a_person_makes_an_account_confirms_the_address_and_signs_in_and_out(bro
     assert browser.answer.url.path == "/sign-in"
 
 
+def test_a_link_that_confirms_asks_who_opens_it(browser):
+    """Somebody may have made an account with a stranger's address, and wait for the stranger to confirm it."""
+    browser.register()
+    link = browser.link("/verify")
+    browser.send("/sign-out")
+    assert "Sign in" in browser.open(link)
+    assert browser.answer.url.path == "/sign-in"
+    assert "Confirm" in browser.send("/sign-in", email=EMAIL, password=PASSWORD)
+    assert "Your e-mail address is confirmed." in browser.send("/verify")
+
+
+def test_a_link_that_confirms_is_of_no_use_in_another_account(browser):
+    browser.register()
+    link = browser.link("/verify")
+    browser.send("/sign-out")
+    browser.register("other@example.com")
+    assert "belongs to another account" in browser.open(link, status=403)
+    browser.open(browser.link("/verify"))
+    token = link.partition("token=")[2]
+    assert "no longer works" in browser.send("/verify", token=token, status=400)
+
+
 def test_a_wrong_password_and_an_unknown_address_look_the_same(browser):
     browser.register()
     browser.send("/sign-out")
