@@ -11,14 +11,23 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from outfitswap_desktop.server.accounts import sessions
 from outfitswap_desktop.server.accounts.opened import digest
 from outfitswap_desktop.server.accounts.seen import Caller
+from outfitswap_desktop.server.operations.requests import template
 from outfitswap_desktop.server.problems import Refusal
 from outfitswap_desktop.server.services import Services, ServicesDep
 
 __all__ = ["Caller", "CallerDep", "MaybeCallerDep", "caller", "maybe_caller", "seen_just_now"]
 
 _LOOKING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_STILL_ALLOWED: Final = frozenset({("POST", "/v1/auth/logout"), ("DELETE", "/v1/me")})
-"""What a frozen account may do beside looking."""
+_STILL_ALLOWED: Final = frozenset({
+    ("POST", "/v1/auth/logout"),
+    ("DELETE", "/v1/me"),
+    ("POST", "/v1/reservations/{id}/commit"),
+    ("POST", "/v1/reservations/{id}/void"),
+    ("POST", "/v1/leases/{lease_id}/reconcile"),
+    ("POST", "/v1/leases/{lease_id}/close"),
+    ("POST", "/v1/offline/receipts"),
+})  # fmt: skip
+"""What a frozen account may do beside looking: leave, and settle what it has begun, which would be used and not paid else."""
 _bearer = HTTPBearer(
     auto_error=False, bearerFormat="JWT", description="The access token of POST /v1/auth/login and its like."
 )
@@ -59,7 +68,7 @@ async def caller(
             headers={"WWW-Authenticate": "Bearer"},
         )
     who, frozen = found
-    changes = request.method not in _LOOKING and (request.method, request.url.path) not in _STILL_ALLOWED
+    changes = request.method not in _LOOKING and (request.method, template(request.scope)) not in _STILL_ALLOWED
     if frozen and changes:
         raise Refusal(
             403,

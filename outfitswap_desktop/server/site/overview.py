@@ -11,7 +11,7 @@ from outfitswap_desktop.server.leases import files, rows
 from outfitswap_desktop.server.ledger import credits
 from outfitswap_desktop.server.problems import Refusal
 from outfitswap_desktop.server.site.headers import protect
-from outfitswap_desktop.server.site.visit import ChangingDep, Page, SignedDep, Visit
+from outfitswap_desktop.server.site.visit import ChangingDep, Page, SettlingDep, SignedDep, Visit
 
 LATELY: Final = 6
 PAGE: Final = 50
@@ -69,7 +69,7 @@ def answer_request(visit: ChangingDep, file: UploadFile) -> Response:
     return response
 
 
-def take_receipts(visit: ChangingDep, file: UploadFile) -> Response:
+def take_receipts(visit: SettlingDep, file: UploadFile) -> Response:
     """Book the receipts of a .osrcp."""
     try:
         told = files.take_receipts(visit.services, visit.account_id, _text(file), now=visit.now)

@@ -197,9 +197,14 @@ def posted(found: Annotated[Visit, Depends(visit)], csrf: Annotated[str, Form(ma
     return found
 
 
-def changing(found: Annotated[Visit, Depends(signed)], csrf: Annotated[str, Form(max_length=300)] = "") -> Visit:
-    """A signed-in visit that may change something, with a form that is ours. Raises Refusal 403 for a frozen account."""
+def settling(found: Annotated[Visit, Depends(signed)], csrf: Annotated[str, Form(max_length=300)] = "") -> Visit:
+    """A signed-in visit with a form that is ours; of a frozen account too, which may settle what it has begun."""
     found.check_form(csrf)
+    return found
+
+
+def changing(found: Annotated[Visit, Depends(settling)]) -> Visit:
+    """A signed-in visit that may change something, with a form that is ours. Raises Refusal 403 for a frozen account."""
     if found.signed_in().account_state == "frozen":
         raise Refusal(
             403,
@@ -213,6 +218,7 @@ def changing(found: Annotated[Visit, Depends(signed)], csrf: Annotated[str, Form
 VisitDep = Annotated[Visit, Depends(visit)]
 SignedDep = Annotated[Visit, Depends(signed)]
 PostedDep = Annotated[Visit, Depends(posted)]
+SettlingDep = Annotated[Visit, Depends(settling)]
 ChangingDep = Annotated[Visit, Depends(changing)]
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from sqlalchemy import select, update
 
+from outfitswap_desktop.licensing.wire.ids import new_id
 from outfitswap_desktop.server.accounts import people, sessions
 from outfitswap_desktop.server.operations import audit
 from outfitswap_desktop.server.tables import accounts as tables
@@ -176,6 +178,33 @@ def test_a_frozen_account_may_look_and_leave(services, settled, clock, desk):
         people.freeze(tx, ada.account_id, now=clock())
     clock.forward(seconds=6)
     assert ada("DELETE", "/v1/me").status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("path", "settles"),
+    [
+        ("/v1/reservations/{id}/commit", True),
+        ("/v1/reservations/{id}/void", True),
+        ("/v1/leases/{id}/reconcile", True),
+        ("/v1/leases/{id}/close", True),
+        ("/v1/offline/receipts", True),
+        ("/v1/reservations", False),
+        ("/v1/reservations/{id}/extend", False),
+        ("/v1/leases", False),
+        ("/v1/offline/requests", False),
+        ("/v1/orders", False),
+        ("/v1/reservations/commit/commit", False),
+    ],
+)
+def test_a_frozen_account_settles_what_it_has_begun_and_begins_nothing(services, settled, clock, desk, path, settles):
+    ada = settled(machine=desk)
+    with services.database.transaction() as tx:
+        people.freeze(tx, ada.account_id, now=clock())
+    clock.forward(seconds=6)
+    answer = ada("POST", path.format(id=new_id()), json={"not": "a form"})
+    assert (answer.status_code, answer.json()["code"]) == (
+        (422, "invalid_request") if settles else (403, "account_frozen")
+    )
 
 
 def test_the_site_s_sessions_and_old_rows(services, settled, clock):

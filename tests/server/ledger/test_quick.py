@@ -142,6 +142,16 @@ def test_who_was_frozen_since_is_refused(ask: Any, services: Services) -> None:
         assert (answer.status_code, answer.json()["code"]) == (403, "account_frozen")
 
 
+@pytest.mark.parametrize(("ending", "body"), [("commit", '{"spent": 1}'), ("void", '{"reason": "cancelled"}')])
+def test_who_was_frozen_since_settles_what_was_begun(ask: Any, services: Services, ending: str, body: str) -> None:
+    held = ask("/reservations", wish()).json()["id"]
+    with services.database.transaction() as tx:
+        tx.execute(update(accounts).where(accounts.c.id == ask.account).values(state="frozen"))
+    refused = ask(f"/reservations/{held}/extend", '{"ttl_seconds": 60}', seen=False)
+    assert (refused.status_code, refused.json()["code"]) == (403, "account_frozen")
+    assert ask(f"/reservations/{held}/{ending}", body, seen=False).status_code == 200
+
+
 def test_one_program_reserves_no_faster_than_it_can_paint(
     ask: Any, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,7 +45,8 @@ def request_file(services, key, *, number=20):
     return offline.make_request(key, proof=proof, lease_id=new_id(), credits=number, days=7)
 
 
-def test_a_machine_without_a_network_gets_a_lease_by_file(owner, services, clock):
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_machine_without_a_network_gets_a_lease_by_file(owner, services, clock, frozen):
     give(services, 100)
     clock.forward(days=10)
     owner.open("/account")
@@ -66,6 +67,9 @@ def test_a_machine_without_a_network_gets_a_lease_by_file(owner, services, clock
         key, purpose="offline", fingerprint="f" * 64, label="Studio", os="Windows 11", app_version="0.1.0", now=clock()
     )
     back = offline.make_receipts(key, [], proof=proof, lease_id=found.lease.lease_id, close=True)
+    if frozen:
+        with services.database.transaction() as tx:
+            people.freeze(tx, people.find_by_email(tx, EMAIL), now=clock())
     owner.open("/offline")
     assert "The lease is closed" in owner.send("/offline/receipts", files={"file": ("studio.osrcp", back.encode())})
     assert ">100<" in owner.open("/account")
