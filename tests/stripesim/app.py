@@ -26,7 +26,7 @@ class Fault:
     """What the next `times` requests suffer whose "METHOD /path" begins with `match`.
 
     error: 500 before anything is done (remembered by the idempotency key, as Stripe does); lost: done, but the answer
-    breaks off; busy: 429; slow: waits `seconds` first.
+    breaks off; busy: 429; refused: 400; slow: waits `seconds` first; held: waits while the idempotency key is taken.
     """
 
     match: str
@@ -161,6 +161,8 @@ def make_app(sim: Sim, *, api_key: str) -> FastAPI:
         def work() -> Answer:
             if fault and fault.kind == "error":
                 raise Trouble(500, "An error occurred on our side.", kind="api_error", started=True)
+            if fault and fault.kind == "held":
+                time.sleep(fault.seconds)
             found, ident = _find(request.method, path)
             with sim.world.lock:
                 return 200, shown(found(sim, forms.read(raw), ident))
@@ -170,6 +172,8 @@ def make_app(sim: Sim, *, api_key: str) -> FastAPI:
                 raise Trouble(401, "Invalid API Key provided.")
             if fault and fault.kind == "busy":
                 raise Trouble(429, "Too many requests.", code="rate_limit")
+            if fault and fault.kind == "refused":
+                raise Trouble(400, "This cannot be done now.")
             if fault and fault.kind == "slow":
                 time.sleep(fault.seconds)
             if key:

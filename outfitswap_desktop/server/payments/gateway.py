@@ -26,6 +26,7 @@ Found = TypeVar("Found")
 
 TIMEOUT: Final = (5.0, 20.0)
 """Seconds to connect, and to wait for an answer; the SDK's own 80 would hold a thread of ours too long."""
+_IN_USE: Final = "idempotency_key_in_use"
 PAGE: Final = 100
 """The most that a page of a list may hold."""
 
@@ -93,8 +94,8 @@ class Gateway:
                 raise Spoilt("The customer is gone.", customer=True) from error
             raise Unreachable(str(error.code)) from error
         except stripe.IdempotencyError as error:
-            if error.code == "idempotency_key_in_use":
-                raise Unreachable(error.code) from error
+            if error.code == _IN_USE:
+                raise Unreachable(_IN_USE) from error
             raise Spoilt("The key was used for something else.") from error
         except stripe.APIConnectionError as error:
             raise Unreachable("no answer") from error
@@ -187,6 +188,8 @@ class Gateway:
         try:
             made = self._client.v1.refunds.create(part, {"idempotency_key": key})
         except (self._stripe.InvalidRequestError, self._stripe.IdempotencyError) as error:
+            if error.code == _IN_USE:
+                raise Unreachable(_IN_USE) from error
             raise ValueError(error.user_message or "Stripe gives no reason.") from error
         except self._stripe.StripeError as error:
             raise Unreachable(type(error).__name__) from error

@@ -266,6 +266,7 @@ def test_what_stripe_refuses_and_who_has_no_address(shop: Shop) -> None:
     assert refused.value.status == 503
     assert shop.bought("small").state == "paid"
     assert shop.services.stripe is not None
-    shop.sim.fault("DELETE /v1/customers", "error")
-    with pytest.raises(Unreachable):
-        shop.services.stripe.forget_customer("cus_any")
+    for kind in ("error", "refused"):
+        shop.sim.fault("DELETE /v1/customers", kind)
+        with pytest.raises(Unreachable):
+            shop.services.stripe.forget_customer("cus_any")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -354,6 +355,31 @@ def test_an_event_is_acted_on_when_its_first_try_died_before_the_end(shop: Shop)
         tx.execute(update(tables.stripe_events).values(processed_at=None))
     shop.tell([event])
     assert (shop.row(ident).state, shop.available()) == ("paid", 100)
+
+
+@ALIKE
+@pytest.mark.slow
+def test_a_refund_that_is_under_way_is_asked_for_again_later(shop: Shop) -> None:
+    """Longer than the SDK itself asks again."""
+    from outfitswap_desktop.server.payments import payback
+    from outfitswap_desktop.server.problems import Refusal
+
+    row = shop.bought()
+
+    def pay_back() -> object:
+        return payback.refund(shop.services, row.id, amount_minor=None, key="all", now=shop.clock())
+
+    shop.sim.fault("POST /v1/refunds", "held", seconds=6)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(pay_back)
+        while "POST /v1/refunds" not in shop.sim.requests():
+            time.sleep(0.05)
+        with pytest.raises(Refusal, match="Try again with the same key") as refused:
+            pay_back()
+        assert refused.value.status == 503
+        first.result()
+    pay_back()
+    assert len(shop.news("refund.created")) == 1
 
 
 @ALIKE
