@@ -6,16 +6,13 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from outfitswap_desktop.ml.budget import meta
 from outfitswap_desktop.ml.budget.architectures import Architectures, build, ip_adapter_shapes, shapes_of
 from outfitswap_desktop.ml.budget.figures import step_name
 from outfitswap_desktop.ml.budget.passes import Rehearsal, Size, Step
 from outfitswap_desktop.ml.recipes import recipes
-
-if TYPE_CHECKING:
-    from torch.nn import Module
 
 AREAS: Final[dict[str, tuple[Size, ...]]] = {
     "unet": ((256, 256), (512, 512), (768, 1024), (1024, 1536)),
@@ -52,9 +49,10 @@ def derive_memory(known: Architectures) -> dict[str, Any]:
 
 
 def derive_curves(rehearsal: Rehearsal) -> dict[str, list[list[int]]]:
-    """The curves of one engine. A name ending in "~" counts the streamed weights of its network in."""
+    """The curves of one engine. A name ending in "~" counts the streamed blocks of its transformer in."""
     made: dict[str, list[list[int]]] = {}
     areas = AREAS[rehearsal.parts.family]
+    unet = rehearsal.parts.family == "unet"
     for rows in (1, 2):
         made[f"text{rows}"] = _flat(rehearsal, lambda rows=rows: rehearsal.text(rows))  # type: ignore[misc]
     for controls in range(len(rehearsal.parts.controls) + 1):
@@ -64,7 +62,7 @@ def derive_curves(rehearsal: Rehearsal) -> dict[str, list[list[int]]]:
                 [width * height, rehearsal.measure(partial(rehearsal.step, step((width, height))))[0]]
                 for width, height in areas
             ]
-            if streams(rehearsal.parts.family, controls=controls, reference=reference):
+            if not unet:
                 made[step_name(controls, reference=reference) + "~"] = [
                     [width * height, streamed_step(rehearsal, step((width, height)))] for width, height in areas
                 ]
@@ -72,11 +70,8 @@ def derive_curves(rehearsal: Rehearsal) -> dict[str, list[list[int]]]:
     for name, run in (("encode", rehearsal.encode), ("decode", rehearsal.decode)):
         made[name] = [[w * h, _peak(rehearsal, run, (w, h), tiled=False)] for w, h in areas]
         made[f"{name}_tiled"] = _rising([[w * h, _peak(rehearsal, run, (w, h), tiled=True)] for w, h in sizes])
-    if rehearsal.parts.family == "unet":
+    if unet:
         made["picture"] = _flat(rehearsal, rehearsal.picture)
-        streamed = [_flat(rehearsal, lambda: rehearsal.text(2), stream=net) for net in rehearsal.texts()]
-        made["text~"] = max(streamed)
-        made["largest"] = [[0, max(meta.own_bytes(layer) for layer in rehearsal.painter().modules())]]
     else:
         blocks = transformer_blocks(rehearsal.painter())
         made["largest"] = [[0, max(meta.weight_bytes(block) for block in blocks)]]
@@ -84,28 +79,16 @@ def derive_curves(rehearsal: Rehearsal) -> dict[str, list[list[int]]]:
     return made
 
 
-def _flat(rehearsal: Rehearsal, run: Callable[[], Any], *, stream: Module | None = None) -> list[list[int]]:
-    return [[0, rehearsal.measure(run, stream=stream)[0]]]
+def _flat(rehearsal: Rehearsal, run: Callable[[], Any]) -> list[list[int]]:
+    return [[0, rehearsal.measure(run)[0]]]
 
 
 def _peak(rehearsal: Rehearsal, run: Callable[..., Any], size: Size, *, tiled: bool) -> int:
     return rehearsal.measure(lambda: run(size, tiled=tiled))[0]
 
 
-def streams(family: str, *, controls: int, reference: bool) -> bool:
-    """Whether such a step can be streamed: a UNet alone, through diffusers' own forward; a transformer always."""
-    return family == "stock" or not (controls or reference)
-
-
 def streamed_step(rehearsal: Rehearsal, step: Step) -> int:
-    """Peak bytes of a step, with those weights of the denoising network that lie on the device meanwhile.
-
-    A UNet's come layer by layer, as accelerate's sequential offload does; a transformer's block by block.
-    """
-    if rehearsal.parts.family == "unet":
-        rehearsal.measure(lambda: rehearsal.plain_step(step.size, step.rows))
-        net = rehearsal.module(rehearsal.parts.painter, variant="plain")
-        return rehearsal.measure(lambda: rehearsal.plain_step(step.size, step.rows), stream=net)[0]
+    """Peak bytes of a transformer's step, with those of its blocks that lie on the device meanwhile."""
     rehearsal.measure(lambda: rehearsal.step(step))
     painter = rehearsal.painter()
     with meta.track(*rehearsal.modules()) as tracker, blocks_streamed(tracker, painter):

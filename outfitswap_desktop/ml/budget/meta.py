@@ -150,30 +150,3 @@ def _fused_attention(tracker: Tracker, query: Any, key: Any, value: Any, *_: Any
         del sums
     del logarithms
     return made.movedim(1, -2)
-
-
-@contextmanager
-def streamed(tracker: Tracker, module: Module) -> Iterator[None]:
-    """Within, the weights of `module` are on the device only while the layer that owns them runs."""
-    handles = []
-
-    def come(layer: Any, *_: Any) -> None:
-        tracker.add(own_bytes(layer))
-
-    def leave(layer: Any, *_: Any) -> None:
-        tracker.live -= own_bytes(layer)
-
-    for layer in module.modules():
-        if own_bytes(layer):
-            handles += [layer.register_forward_pre_hook(come), layer.register_forward_hook(leave)]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def own_bytes(layer: Any) -> int:
-    """Bytes of the parameters and buffers that belong to the layer itself."""
-    own = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
-    return sum(-(-tensor.untyped_storage().nbytes() // GRAIN) * GRAIN for tensor in own)

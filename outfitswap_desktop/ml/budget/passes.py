@@ -7,7 +7,6 @@ it sees of the pictures comes in as tokens.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -252,17 +251,15 @@ class Rehearsal:
 
     # --- measuring --------------------------------------------------------------------------------------------------
 
-    def measure(self, run: Callable[[], Any], *, stream: Module | None = None) -> tuple[int, int]:
-        """Peak bytes above the weights, and FLOPs, of `run`, one of the passes; the weights of `stream` come layer by
-        layer.
+    def measure(self, run: Callable[[], Any]) -> tuple[int, int]:
+        """Peak bytes above the weights, and FLOPs, of `run`, one of the passes.
 
         A run that had to make modules first is not counted, but made again.
         """
         while True:
             before = len(self._made) + len(self._read)
             with meta.track(*self.modules()) as tracker:
-                with meta.streamed(tracker, stream) if stream is not None else nullcontext():
-                    made = run()
+                made = run()
                 del made
             if len(self._made) + len(self._read) == before:
                 return tracker.peak, tracker.flops
