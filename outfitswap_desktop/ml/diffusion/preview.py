@@ -1,5 +1,6 @@
 """Progress pictures from half-denoised latents through TAESD. Nothing shows them before an output gate has passed them:
-whoever hands over `show` answers for that, and without it no pixel is made.
+whoever hands over `show` answers for that, and without it no pixel is made. No engine hands one over yet: the benchmark
+measures what it would cost (G18).
 """
 
 from __future__ import annotations

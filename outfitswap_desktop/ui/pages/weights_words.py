@@ -21,7 +21,7 @@ def purpose_of(weights: Weights) -> str:
         "adapter": QCoreApplication.translate("Models", "Follows a picture of a garment"),
         "fast": QCoreApplication.translate("Models", "Makes an engine faster"),
         "control": QCoreApplication.translate("Models", "Keeps pose or depth"),
-        "preview": QCoreApplication.translate("Models", "Shows a preview while it paints"),
+        "preview": QCoreApplication.translate("Models", "For progress pictures, which are not shown yet"),
         "detector": QCoreApplication.translate("Models", "Finds garments"),
         "refiner": QCoreApplication.translate("Models", "Fits masks to garments"),
         "guard": QCoreApplication.translate("Models", "Keeps masks off heads"),
