@@ -59,33 +59,40 @@ class Hand:
 
     def fill(self, **values):
         for name, value in values.items():
-            field = self.driver.find_element(By.CSS_SELECTOR, f"main [name={name}]:not([type=hidden])")
+            field = self._found(By.CSS_SELECTOR, f"main [name={name}]:not([type=hidden])")
             field.clear()
             field.send_keys(value)
 
     def press(self, words, *, leads_on=True):
-        self._click(self.driver.find_element(By.XPATH, f"//button[normalize-space()='{words}']"), leads_on=leads_on)
+        self._click(self._found(By.XPATH, f"//button[normalize-space()='{words}']"), leads_on=leads_on)
 
     def press_at(self, number, words):
         self._click(self.driver.find_elements(By.XPATH, f"//button[normalize-space()='{words}']")[number])
 
     def press_id(self, name):
-        self._click(self.driver.find_element(By.ID, name))
+        self._click(self._found(By.ID, name))
 
     def follow(self, words):
-        self._click(self.driver.find_element(By.LINK_TEXT, words))
+        self._click(self._found(By.LINK_TEXT, words))
 
     def _click(self, what, *, leads_on=True):
         """Click, and wait until the page after it is there: the driver does not always."""
         page = self.driver.find_element(By.TAG_NAME, "html")
         what.click()
         if leads_on:
-            WebDriverWait(self.driver, 20).until(staleness_of(page))
-            WebDriverWait(self.driver, 20).until(presence_of_element_located((By.CSS_SELECTOR, "body")))
+            self._until(staleness_of(page))
+            self._found(By.CSS_SELECTOR, "body")
+
+    def _found(self, by, name):
+        return self._until(presence_of_element_located((by, name)))
+
+    def _until(self, true):
+        """While a page is being replaced the driver may say anything, also that a node belongs to no document."""
+        return WebDriverWait(self.driver, 20, ignored_exceptions=(WebDriverException,)).until(true)
 
     @property
     def text(self):
-        return self.driver.find_element(By.TAG_NAME, "body").text
+        return self._until(lambda driver: [driver.find_element(By.TAG_NAME, "body").text])[0]
 
     @property
     def path(self):
