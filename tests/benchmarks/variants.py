@@ -153,6 +153,50 @@ def dyed(
     return replace(sample, photo=photo)
 
 
+def bared(sample: Sample, zone: str, part: Callable[[Mask], NDArray[np.bool_]]) -> Sample:
+    """Turn `part` of `zone` into skin: the face's colours under the cloth's broad light and shade, without its folds."""
+    mask = sample.zones.get(zone)
+    face = sample.protect.get("head")
+    if mask is None or face is None:
+        return sample
+    skin = part(mask) & (mask > 0)
+    lab = cv2.cvtColor(sample.photo.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+    inner = cv2.erode(face, np.ones((9, 9), np.uint8)) > 0
+    low, high = np.percentile(lab[inner, 0], [50, 80])  # the lit face: neither hair nor eyes
+    middle = np.median(lab[inner & (lab[..., 0] >= low) & (lab[..., 0] <= high)], axis=0)
+    reach = 0.04 * (sample.box[2] - sample.box[0])
+    weight = (mask > 0).astype(np.float32)
+    broad = cv2.GaussianBlur(lab[..., 0] * weight, (0, 0), reach)
+    broad = broad / np.maximum(cv2.GaussianBlur(weight, (0, 0), reach), 1e-3)
+    light = np.clip(0.6 * (broad - np.median(lab[mask > 0, 0])), -14, 10)
+    grain = cv2.GaussianBlur(np.random.default_rng(2).normal(0, 3, mask.shape), (0, 0), 1.0)
+    new = np.dstack([np.clip(middle[0] + light + grain, 2, 99), *(np.full(mask.shape, v) for v in middle[1:])])
+    other = np.clip(cv2.cvtColor(new.astype(np.float32), cv2.COLOR_Lab2RGB) * 255, 0, 255)
+    soft = cv2.GaussianBlur(skin.astype(np.float32), (0, 0), 1.0)[..., None]
+    photo = np.clip(other * soft + sample.photo * (1 - soft) + 0.5, 0, 255).astype(np.uint8)
+    zones = {k: np.where(skin, 0, v).astype(np.uint8) for k, v in sample.zones.items()}
+    return replace(sample, photo=photo, zones={k: v for k, v in zones.items() if v.any()})
+
+
+def rows_between(low: float, high: float) -> Callable[[Mask], NDArray[np.bool_]]:
+    """The part of a mask between two shares of its height, 0 = its top."""
+
+    def part(mask: Mask) -> NDArray[np.bool_]:
+        rows = np.flatnonzero(mask.any(axis=1))
+        share = (np.arange(mask.shape[0]) - rows[0]) / max(1, rows[-1] - rows[0])
+        return np.repeat(((share >= low) & (share <= high))[:, None], mask.shape[1], axis=1)
+
+    return part
+
+
+def flanks(mask: Mask) -> NDArray[np.bool_]:
+    """What lies more than 0.33 of a mask's width from the middle of its columns: the sleeves."""
+    columns = np.flatnonzero(mask.any(axis=0))
+    middle, width = (columns[0] + columns[-1]) / 2, columns[-1] - columns[0]
+    out = np.abs(np.arange(mask.shape[1]) - middle) > 0.33 * width
+    return np.repeat(out[None], mask.shape[0], axis=0)
+
+
 def placed(sample: Sample, body: Mask, wall: RGB) -> Sample:
     """Put the person (`body` (H, W) 0..255) in front of another `wall` (resized to fit)."""
     h, w = sample.photo.shape[:2]
@@ -213,6 +257,10 @@ HARDER: dict[str, Callable[[Sample], Sample]] = {
     "bottom skin-coloured": lambda s: dyed(s, "bottom", (68, 13, 18)),
     "all white": lambda s: dyed(dyed(s, "top", (92, 0, 2)), "bottom", (90, 0, 3)),
     "all black": lambda s: dyed(dyed(s, "top", (12, 0, 0)), "bottom", (14, 0, -1)),
+    "crop top": lambda s: bared(s, "top", rows_between(0.72, 1.0)),
+    "sleeveless": lambda s: bared(s, "top", flanks),
+    "bare shoulders": lambda s: bared(s, "top", rows_between(0.0, 0.25)),
+    "shorts": lambda s: bared(s, "bottom", rows_between(0.5, 1.0)),
     "one colour": lambda s: dyed(dyed(s, "top", (45, 30, 10)), "bottom", (45, 30, 10)),
 }
 

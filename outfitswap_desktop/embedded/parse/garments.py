@@ -33,10 +33,11 @@ class Garments:
     one_piece: bool
 
 
-def find_garments(state: Labelling, figure: Figure, parts: PartMap, *, bare: F32) -> Garments:
+def find_garments(state: Labelling, figure: Figure, parts: PartMap, *, bare: F32, belly: Bool) -> Garments:
     """Sort the cloth of the labelling into zones: the waistline decides on the trunk, the labels elsewhere.
 
-    `bare` (h, w) marks arms without sleeve: cloth there is what lies behind them.
+    `bare` (h, w) marks arms without sleeve: cloth there is what lies behind them. `belly` (h, w) is skin between two
+    garments, and their line where there is any.
     """
     top, bottom = state.probability[TOP], state.probability[BOTTOM]
     cloth = top + bottom
@@ -46,11 +47,15 @@ def find_garments(state: Labelling, figure: Figure, parts: PartMap, *, bare: F32
     seen_below = np.count_nonzero((figure.down() > 1.0) & (cloth > 0.5)) / figure.unit**2
     one_colour = line.contrast < 0.15 and line.apart < 0.3
     no_line = seen_below < 0.35 and line.contrast < 0.12
+    if belly.any():
+        one_colour = no_line = False
     on_trunk = central > 0.5
     seen_above = np.count_nonzero((figure.down() < 0.8) & (cloth > 0.5)) / figure.unit**2
     no_top = not no_line and seen_above < 0.25 and line.contrast < 0.3
     below = np.full_like(line.below, no_top) if no_line or no_top else line.below
     below = _with_tails(below, line, state, figure=figure, cloth=cloth)
+    if belly.any():
+        below = figure.down() > float(np.median(figure.down()[belly]))
     upper = np.where(on_trunk, cloth * ~below, top)
     lower = np.where(on_trunk, cloth * below, bottom)
     if no_line:

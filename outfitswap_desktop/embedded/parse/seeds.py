@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from outfitswap_desktop.core.arrays import F32
+from outfitswap_desktop.embedded.parse import bare
 from outfitswap_desktop.embedded.parse import parts as pt
 from outfitswap_desktop.embedded.parse import skeleton as p
 from outfitswap_desktop.embedded.parse.parts import Figure
@@ -62,19 +65,33 @@ CHEEKS = (
 """Patches of the mesh that are skin on nearly everybody: left and right cheek, forehead."""
 
 
-def first_samples(figure: Figure, lab: F32, person: F32) -> list[Bool]:
-    """One boolean map (h, w) per label of parts.LABELS."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """`labels`: one boolean map (h, w) per label of parts.LABELS; `belly` (h, w): skin between two garments; `bare` (h, w):
+    that and the skin of thighs.
+    """
+
+    labels: tuple[Bool, ...]
+    belly: Bool
+    bare: Bool
+
+
+def first_samples(figure: Figure, lab: F32, person: F32) -> Samples:
+    """What is surely skin, hair, cloth and wall, to start from."""
     size, unit = figure.size, figure.unit
     sure = person > 0.75
     skin = _face_patches(figure) & sure
     if np.count_nonzero(skin) <= 20:
         skin = _bare_limbs(figure, lab) & sure
     median = np.median(lab[skin], axis=0) if np.count_nonzero(skin) > 20 else None
+    forearms = _forearms(figure)
+    free = (person > 0.5) & ~forearms
+    told = None if figure.headless else median  # without a face the skin is a guess
+    belly = bare.belly(figure, lab, free, skin=told)
+    thighs = bare.thighs(figure, lab, free, skin=told)
     limbs = np.zeros(size, bool)
     if median is not None:
-        like = (
-            np.hypot(0.5 * (lab[..., 0] - median[0]), np.hypot(lab[..., 1] - median[1], lab[..., 2] - median[2])) < 12
-        )
+        like = _skin_distance(lab, median) < 12
         for outline in pt.hand_outlines(figure):
             skin |= (pt.filled(size, outline) > 0) & sure & like
         chest = _trunk_core(figure) & sure & ~_forearms(figure)
@@ -87,8 +104,9 @@ def first_samples(figure: Figure, lab: F32, person: F32) -> list[Bool]:
             if name in ("forearm", "upper_arm") or (name == "shin" and legs):
                 core = pt.to_capsule(size, figure.points[start], figure.points[end]) < 0.07 * unit
                 limbs |= core & like & sure
-    top = _trunk_core(figure) & sure
-    bottom = _thighs(figure) & sure
+    top = _trunk_core(figure) & sure & ~belly
+    bottom = _thighs(figure) & sure & ~thighs
+    skin |= (belly | thighs) & sure
     if np.count_nonzero(bottom) < 0.02 * unit**2:
         bottom |= _hip_band(figure) & sure
     shoes = np.zeros(size, bool)
@@ -99,11 +117,17 @@ def first_samples(figure: Figure, lab: F32, person: F32) -> list[Bool]:
             continue
         shoes |= pt.to_capsule(size, figure.points[heel], figure.points[toe]) < 0.06 * unit
     shoes &= sure
-    bottom &= ~shoes & ~top
-    forearms = _forearms(figure)
+    bottom &= ~shoes & ~top & ~belly
     hair = _hair(figure, lab, person, median)
     outside = person < 0.08
-    return [outside, skin | (limbs & ~top), hair, top & ~forearms, bottom & ~forearms, shoes]
+    return Samples((outside, skin | (limbs & ~top), hair, top & ~forearms, bottom & ~forearms, shoes), belly, belly | thighs)
+
+
+def _skin_distance(lab: F32, skin: F32) -> F32:
+    """Distance (h, w) of Lab colours to a skin's; lightness weighs half, because bodies are lit from one side."""
+    return np.asarray(
+        np.hypot(0.5 * (lab[..., 0] - skin[0]), np.hypot(lab[..., 1] - skin[1], lab[..., 2] - skin[2])), np.float32
+    )
 
 
 def _leg_goes_on(figure: Figure, lab: F32, person: F32, *, marks: tuple[int, int, int, int]) -> bool:

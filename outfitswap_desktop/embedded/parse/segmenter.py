@@ -10,7 +10,7 @@ from outfitswap_desktop.core.arrays import F32, RGB
 from outfitswap_desktop.core.job import CancelToken
 from outfitswap_desktop.core.regions import BodyAxis, Person, ProtectedArea, Region, Segmentation
 from outfitswap_desktop.core.zones import Zone
-from outfitswap_desktop.embedded.parse import labelling, limbs, parts, persons, protect, refine, seeds, skeleton
+from outfitswap_desktop.embedded.parse import bare, labelling, limbs, parts, persons, protect, refine, seeds, skeleton
 from outfitswap_desktop.embedded.parse.body import overlap, silhouette
 from outfitswap_desktop.embedded.parse.exposure import lifted
 from outfitswap_desktop.embedded.parse.frame import Frame, cut_frame
@@ -21,6 +21,7 @@ from outfitswap_desktop.embedded.parse.labelling import Labelling
 from outfitswap_desktop.embedded.parse.parallel import two_at_a_time
 from outfitswap_desktop.embedded.parse.parts import Figure
 from outfitswap_desktop.embedded.parse.persons import Candidate
+from outfitswap_desktop.embedded.parse.seeds import Bool
 from outfitswap_desktop.embedded.parse.solutions import Pose, Solutions
 from outfitswap_desktop.errors import NobodyFound
 
@@ -114,12 +115,13 @@ class MediaPipeSegmenter:
         part_map = parts.part_map(figure)
         prior = parts.label_prior(figure, part_map, person)
         samples = seeds.first_samples(figure, labelling.lab_of(frame.picture), person)
-        state = labelling.label(frame.picture, figure, prior, samples=samples, person=person)
+        bare.apply(prior, samples.bare)
+        state = labelling.label(frame.picture, figure, prior, samples=list(samples.labels), person=person)
         cancel.check()
         sleeves = limbs.changes(figure, state.likelihood, person)
         limbs.apply(figure, state.prior, sleeves)
         state.judge()
-        worn = find_garments(state, figure, part_map, bare=limbs.bare(figure, sleeves))
+        worn = find_garments(state, figure, part_map, bare=limbs.bare(figure, sleeves), belly=samples.belly)
         return Reading(frame, figure, person, state, worn, overlap(pose.mask, selfie))
 
     def _second_look(self, picture: RGB, first: Pose, *, face: bool) -> Pose:
@@ -167,14 +169,29 @@ def _square(picture: RGB, centre: F32, half: float) -> Frame | None:
 
 
 def _headless(figure: Figure, person: F32) -> bool:
-    """Whether the pose's head lies outside the picture, or on a part of the body as broad as a trunk."""
+    """Whether the pose's head lies outside the picture, or on a part of the body as broad as a trunk.
+
+    Where the silhouette ends below the picture's upper edge, nothing of the head is cut off: only what is as broad as the
+    shoulders, as on a doll without a head, is no head then. Hair and hats stay narrower.
+    """
     if figure.mesh is not None:
         return False
     h, w = figure.size
     x, y = (int(v) for v in figure.points[skeleton.NOSE])
     if not (0 <= x < w and 0 <= y < h):
         return True
-    return y < 0.25 * h and float(np.count_nonzero(person[y] > 0.5)) > 0.85 * figure.unit
+    body = person > 0.5
+    cut = np.count_nonzero(body[:2].any(axis=0)) > 0.3 * figure.unit
+    return y < 0.25 * h and _breadth(body[y], x) > (0.85 if cut else 1.05) * figure.unit
+
+
+def _breadth(row: Bool, x: int) -> int:
+    """Length of the stretch of `row` (w,) about `x`: a raised hand beside the head is not the head."""
+    if not row[x]:
+        return 0
+    gaps = np.flatnonzero(~row)
+    left, right = gaps[gaps < x], gaps[gaps > x]
+    return int((right[0] if right.size else len(row)) - (left[-1] if left.size else -1) - 1)
 
 
 def _choose(found: list[Candidate], person: int | None) -> int:

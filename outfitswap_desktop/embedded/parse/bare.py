@@ -1,0 +1,147 @@
+"""Bare skin where clothes are looked for: a belly between two garments, thighs under a short hem.
+
+What is learnt about cloth there would be learnt from skin. Both are told by the colour of the face, and believed only beside
+cloth of another colour: a beige shirt or khaki trousers have the face's colour from end to end.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from outfitswap_desktop.core.arrays import F32
+from outfitswap_desktop.embedded.parse import parts as pt
+from outfitswap_desktop.embedded.parse import skeleton as p
+from outfitswap_desktop.embedded.parse.parts import BOTTOM, SKIN, TOP, Figure
+
+Bool = NDArray[np.bool_]
+
+GAPS = (10.0, 6.0, 4.0)
+"""Greatest distances of bare skin's colours to the face's, tried in turn: the smaller tell it from khaki."""
+STEP = 0.02
+BELLY = (0.3, 1.2)
+"""Where along the trunk (0 = shoulders, 1 = hips) a bare belly is looked for."""
+BELLY_LEAST = 0.07
+"""Least height of a bare belly in trunk lengths; a belt is narrower."""
+HEMS = (0.1, 1.0)
+"""Where along the thigh (0 = hip, 1 = knee) a hem is looked for."""
+KEPT = 0.2
+"""Share of the prior of cloth that is left where bare skin was told."""
+OTHER = 0.35
+"""Cloth beside the skin may look like it in at most this share of its area."""
+
+
+def belly(figure: Figure, lab: F32, free: Bool, *, skin: F32 | None) -> Bool:
+    """Map (h, w) of a bare belly: a band across the trunk like the face (`skin`, Lab (3,)) with cloth above and below it.
+
+    `free` (h, w) is the person without the forearms. All False without a `skin`, or where there is none such.
+    """
+    nothing = np.zeros(figure.size, bool)
+    if skin is None:
+        return nothing
+    down = figure.down()
+    ys, xs = pt.grid(figure.size)
+    axis, base = figure.axis, figure.neck_base
+    across = np.abs((xs - base[0]) * axis[1] - (ys - base[1]) * axis[0]) / figure.unit
+    gap = distance(lab, skin)
+    for most in GAPS:
+        like = gap < most
+        band = _band(down, free & (across < 0.26), like, least=0.05 * figure.unit)
+        if band is not None:
+            return np.asarray((down >= band[0]) & (down < band[1]) & like & free, bool)
+    return nothing
+
+
+def thighs(figure: Figure, lab: F32, free: Bool, *, skin: F32 | None) -> Bool:
+    """Map (h, w) of bare thighs below a hem: along the thigh, cloth turns into what is like the face (`skin`, Lab (3,))."""
+    found = np.zeros(figure.size, bool)
+    if skin is None:
+        return found
+    gap = distance(lab, skin)
+    for hip, knee in ((p.LEFT_HIP, p.LEFT_KNEE), (p.RIGHT_HIP, p.RIGHT_KNEE)):
+        start, end = figure.points[hip], figure.points[knee]
+        core = free & (pt.to_capsule(figure.size, start, end) < 0.1 * figure.unit)
+        along = _along(figure.size, start, end)
+        for most in GAPS:
+            like = gap < most
+            hem = _hem(along, core, like, least=0.02 * figure.unit)
+            if hem is not None:
+                found |= core & like & (along >= hem)
+                break
+    return found
+
+
+def apply(prior: F32, found: Bool) -> None:
+    """Move `prior` (6, h, w) in place where skin was `found` (h, w), small gaps in it (a navel) included."""
+    if not found.any():
+        return
+    size = 2 * max(1, round(0.02 * found.shape[0])) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    whole = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
+    cloth = prior[TOP] + prior[BOTTOM]
+    prior[SKIN] += np.where(whole, (1 - KEPT) * cloth, 0)
+    prior[[TOP, BOTTOM]] *= np.where(whole, KEPT, 1)
+
+
+def distance(lab: F32, skin: F32) -> F32:
+    """Distance (h, w) of Lab colours to a skin in any light: the chroma is compared at the pixel's own lightness, and
+    lightness weighs by its ratio, so that black is not dark skin in the shade.
+    """
+    share = np.maximum(lab[..., 0], 1.0) / max(float(skin[0]), 1.0)
+    chroma = np.hypot(lab[..., 1] - share * skin[1], lab[..., 2] - share * skin[2])
+    return np.asarray(np.hypot(12.0 * np.log(share), chroma), np.float32)
+
+
+def _band(down: F32, core: Bool, like: Bool, *, least: float) -> tuple[float, float] | None:
+    """From where to where along `down` the `core` is `like` skin between two stretches that are not; None if nowhere."""
+    steps = np.arange(-0.05, 1.9, STEP)
+    share, known = _shares(down, core, like, steps=steps, least=least)
+    for first, last in _runs((share > 0.6) & known):
+        top, low = float(steps[first]), float(steps[last])
+        if low - top < BELLY_LEAST or top < BELLY[0] or low > BELLY[1]:
+            continue
+        above = known & (steps[:-1] >= top - 0.25) & (steps[:-1] < top - STEP)
+        under = known & (steps[:-1] > low + STEP) & (steps[:-1] <= low + 0.2)
+        if above.any() and under.any() and max(share[above].mean(), share[under].mean()) < OTHER:
+            return top, low
+    return None
+
+
+def _hem(along: F32, core: Bool, like: Bool, *, least: float) -> float | None:
+    """Where along the thigh cloth ends and what is `like` skin begins and goes on; None where nothing of the kind is seen."""
+    steps = np.arange(-0.1, 1.0 + STEP, STEP)
+    share, known = _shares(along, core, like, steps=steps, least=least)
+    runs = _runs((share > 0.6) & known)
+    if not runs:
+        return None
+    first, last = runs[-1]
+    hem = float(steps[first])
+    covered = known & (steps[:-1] < hem - STEP)
+    below = known[first:]
+    if not HEMS[0] <= hem < HEMS[1] or last < np.flatnonzero(known)[-1] or below.sum() < 4 or covered.sum() < 4:
+        return None
+    return hem if float(share[covered].mean()) < OTHER else None
+
+
+def _shares(place: F32, core: Bool, like: Bool, *, steps: F32, least: float) -> tuple[F32, Bool]:
+    """Per stretch of `place` between `steps`: the share of `core` that is `like`, and whether enough of it is to be seen."""
+    count = len(steps) - 1
+    index = np.digitize(place, steps) - 1
+    inside = core & (index >= 0) & (index < count)
+    total = np.bincount(index[inside], minlength=count)
+    alike = np.bincount(index[inside & like], minlength=count)
+    return np.asarray(alike / np.maximum(total, 1), np.float32), np.asarray(total > least, bool)
+
+
+def _along(size: tuple[int, int], start: F32, end: F32) -> F32:
+    """Map (h, w): how far along the way from `start` (0) to `end` (1)."""
+    ys, xs = pt.grid(size)
+    way = end - start
+    return np.asarray(((xs - start[0]) * way[0] + (ys - start[1]) * way[1]) / max(1e-3, float(way @ way)), np.float32)
+
+
+def _runs(marked: Bool) -> list[tuple[int, int]]:
+    """The stretches of `marked` (n,) as (first, one past the last)."""
+    steps = np.flatnonzero(np.diff(np.concatenate([[0], marked.astype(np.int8), [0]])))
+    return [(int(a), int(b)) for a, b in steps.reshape(-1, 2)]
