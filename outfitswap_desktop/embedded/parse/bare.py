@@ -19,6 +19,8 @@ Bool = NDArray[np.bool_]
 
 GAPS = (10.0, 6.0, 4.0)
 """Greatest distances of bare skin's colours to the face's, tried in turn: the smaller tell it from khaki."""
+LOOSE = 1.6
+"""Once the skin is believed, its shades and lights up to this many times as far away belong to it."""
 STEP = 0.02
 BELLY = (0.3, 1.2)
 """Where along the trunk (0 = shoulders, 1 = hips) a bare belly is looked for."""
@@ -26,6 +28,8 @@ BELLY_LEAST = 0.07
 """Least height of a bare belly in trunk lengths; a belt is narrower."""
 HEMS = (0.1, 1.0)
 """Where along the thigh (0 = hip, 1 = knee) a hem is looked for."""
+ARMS = 18.0
+"""Greatest distance of bare arms' colours to the face's."""
 KEPT = 0.2
 """Share of the prior of cloth that is left where bare skin was told."""
 OTHER = 0.35
@@ -44,12 +48,12 @@ def belly(figure: Figure, lab: F32, free: Bool, *, skin: F32 | None) -> Bool:
     ys, xs = pt.grid(figure.size)
     axis, base = figure.axis, figure.neck_base
     across = np.abs((xs - base[0]) * axis[1] - (ys - base[1]) * axis[0]) / figure.unit
-    gap = distance(lab, skin)
+    gap = _gap(figure, lab, skin)
     for most in GAPS:
         like = gap < most
         band = _band(down, free & (across < 0.26), like, least=0.05 * figure.unit)
         if band is not None:
-            return np.asarray((down >= band[0]) & (down < band[1]) & like & free, bool)
+            return np.asarray((down >= band[0]) & (down < band[1]) & (gap < LOOSE * most) & free, bool)
     return nothing
 
 
@@ -58,7 +62,7 @@ def thighs(figure: Figure, lab: F32, free: Bool, *, skin: F32 | None) -> Bool:
     found = np.zeros(figure.size, bool)
     if skin is None:
         return found
-    gap = distance(lab, skin)
+    gap = _gap(figure, lab, skin)
     for hip, knee in ((p.LEFT_HIP, p.LEFT_KNEE), (p.RIGHT_HIP, p.RIGHT_KNEE)):
         start, end = figure.points[hip], figure.points[knee]
         core = free & (pt.to_capsule(figure.size, start, end) < 0.1 * figure.unit)
@@ -85,12 +89,28 @@ def apply(prior: F32, found: Bool) -> None:
 
 
 def distance(lab: F32, skin: F32) -> F32:
-    """Distance (h, w) of Lab colours to a skin in any light: the chroma is compared at the pixel's own lightness, and
-    lightness weighs by its ratio, so that black is not dark skin in the shade.
+    """Distance (h, w) of Lab colours to a skin in any light.
+
+    In the shade the chroma is compared at the pixel's own lightness; in brighter light it does not grow, because cameras
+    wash out. Lightness weighs by its ratio, so that black is not dark skin in the shade.
     """
     share = np.maximum(lab[..., 0], 1.0) / max(float(skin[0]), 1.0)
-    chroma = np.hypot(lab[..., 1] - share * skin[1], lab[..., 2] - share * skin[2])
+    shade = np.minimum(share, 1.0)
+    chroma = np.hypot(lab[..., 1] - shade * skin[1], lab[..., 2] - shade * skin[2])
     return np.asarray(np.hypot(12.0 * np.log(share), chroma), np.float32)
+
+
+def _gap(figure: Figure, lab: F32, skin: F32) -> F32:
+    """Distance (h, w) to the face's colour or to that of bare arms, whichever is nearer: arms and belly share their light."""
+    gap = distance(lab, skin)
+    arms = np.zeros(figure.size, bool)
+    for name, start, end in pt.LIMBS:
+        if name == "forearm":
+            arms |= pt.to_capsule(figure.size, figure.points[start], figure.points[end]) < 0.07 * figure.unit
+    bare = arms & (gap < ARMS)
+    if np.count_nonzero(bare) < 0.5 * np.count_nonzero(arms) or np.count_nonzero(bare) < 40:
+        return gap
+    return np.minimum(gap, distance(lab, np.asarray(np.median(lab[bare], axis=0), np.float32)))
 
 
 def _band(down: F32, core: Bool, like: Bool, *, least: float) -> tuple[float, float] | None:
