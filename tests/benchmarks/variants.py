@@ -189,6 +189,14 @@ def rows_between(low: float, high: float) -> Callable[[Mask], NDArray[np.bool_]]
     return part
 
 
+def shorts(sample: Sample) -> Sample:
+    """Trousers cut at half their length; nothing where the photo ends at the hips."""
+    bottom = sample.zones.get("bottom")
+    if bottom is None or np.count_nonzero(bottom.any(axis=1)) < 0.8 * np.count_nonzero(bottom.any(axis=0)):
+        return sample
+    return bared(sample, "bottom", rows_between(0.5, 1.0))
+
+
 def flanks(mask: Mask) -> NDArray[np.bool_]:
     """What lies more than 0.33 of a mask's width from the middle of its columns: the sleeves."""
     columns = np.flatnonzero(mask.any(axis=0))
@@ -260,7 +268,7 @@ HARDER: dict[str, Callable[[Sample], Sample]] = {
     "crop top": lambda s: bared(s, "top", rows_between(0.72, 1.0)),
     "sleeveless": lambda s: bared(s, "top", flanks),
     "bare shoulders": lambda s: bared(s, "top", rows_between(0.0, 0.25)),
-    "shorts": lambda s: bared(s, "bottom", rows_between(0.5, 1.0)),
+    "shorts": shorts,
     "one colour": lambda s: dyed(dyed(s, "top", (45, 30, 10)), "bottom", (45, 30, 10)),
 }
 

@@ -24,11 +24,15 @@ LOOSE = 1.6
 STEP = 0.02
 BELLY = (0.3, 1.2)
 """Where along the trunk (0 = shoulders, 1 = hips) a bare belly is looked for."""
-BELLY_LEAST = 0.07
+BELLY_TOP = 0.9
+"""It begins above the hips: what begins lower is a belt, a pocket, a hand in one."""
+BELLY_LEAST = 0.08
 """Least height of a bare belly in trunk lengths; a belt is narrower."""
+MOSTLY = 0.7
+"""Least mean share of a bare belly that is like the skin."""
 HEMS = (0.1, 1.0)
 """Where along the thigh (0 = hip, 1 = knee) a hem is looked for."""
-ARMS = 18.0
+ARMS = 11.0
 """Greatest distance of bare arms' colours to the face's."""
 KEPT = 0.2
 """Share of the prior of cloth that is left where bare skin was told."""
@@ -115,11 +119,13 @@ def _gap(figure: Figure, lab: F32, skin: F32) -> F32:
 
 def _band(down: F32, core: Bool, like: Bool, *, least: float) -> tuple[float, float] | None:
     """From where to where along `down` the `core` is `like` skin between two stretches that are not; None if nowhere."""
-    steps = np.arange(-0.05, 1.9, STEP)
+    steps = np.arange(-0.05, 1.9, STEP, dtype=np.float32)
     share, known = _shares(down, core, like, steps=steps, least=least)
     for first, last in _runs((share > 0.6) & known):
         top, low = float(steps[first]), float(steps[last])
-        if low - top < BELLY_LEAST or top < BELLY[0] or low > BELLY[1]:
+        if low - top < BELLY_LEAST or not BELLY[0] <= top <= BELLY_TOP or low > BELLY[1]:
+            continue
+        if float(share[first:last].mean()) < MOSTLY:
             continue
         above = known & (steps[:-1] >= top - 0.25) & (steps[:-1] < top - STEP)
         under = known & (steps[:-1] > low + STEP) & (steps[:-1] <= low + 0.2)
@@ -130,7 +136,7 @@ def _band(down: F32, core: Bool, like: Bool, *, least: float) -> tuple[float, fl
 
 def _hem(along: F32, core: Bool, like: Bool, *, least: float) -> float | None:
     """Where along the thigh cloth ends and what is `like` skin begins and goes on; None where nothing of the kind is seen."""
-    steps = np.arange(-0.1, 1.0 + STEP, STEP)
+    steps = np.arange(-0.1, 1.0 + STEP, STEP, dtype=np.float32)
     share, known = _shares(along, core, like, steps=steps, least=least)
     runs = _runs((share > 0.6) & known)
     if not runs:

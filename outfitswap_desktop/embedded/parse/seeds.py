@@ -120,7 +120,9 @@ def first_samples(figure: Figure, lab: F32, person: F32) -> Samples:
     bottom &= ~shoes & ~top & ~belly
     hair = _hair(figure, lab, person, median)
     outside = person < 0.08
-    return Samples((outside, skin | (limbs & ~top), hair, top & ~forearms, bottom & ~forearms, shoes), belly, belly | thighs)
+    return Samples(
+        (outside, skin | (limbs & ~top), hair, top & ~forearms, bottom & ~forearms, shoes), belly, belly | thighs
+    )
 
 
 def _skin_distance(lab: F32, skin: F32) -> F32:
