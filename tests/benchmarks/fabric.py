@@ -168,30 +168,39 @@ def folds_kept(before: np.ndarray, after: np.ndarray, inside: np.ndarray) -> tup
     return float(np.median(found)), float(np.min(found))
 
 
-def folds_under_pattern(garment: Garment, prompt: str, inside: np.ndarray) -> float:
+@dataclass(frozen=True)
+class UnderPattern:
+    """What is left when the known pattern is divided out.
+
+    `kept`: correlation of that with the photo's folds. `folds`, `pattern`: spread (standard deviation of high-pass log
+    luminance) of the folds that were drawn and of the pattern without them. `contrast`: by what the pattern's contrast
+    would have to be multiplied for 0.6 without dividing out; over 1 where it is reached.
+    """
+
+    kept: float
+    folds: float
+    pattern: float
+    contrast: float
+
+
+def folds_under_pattern(garment: Garment, prompt: str, inside: np.ndarray) -> UnderPattern:
     """The same with the known pattern divided out: what is left of the picture must be the photo's folds."""
     scene = render.read_scene(garment.image, garment.alpha, garment.axes, garment.zone)
     design = words.understand(prompt, zone=garment.zone)
     cloth = patterns.weave(design, pixels_per_cm=scene.pixels_per_cm, seed=0)
-    both = [
-        np.log(light.luminance(light.decode_bytes(image)) + 1e-3)
-        for image in (
-            render.render(garment.image, garment.alpha, design=design, cloth=cloth, scene=scene),
-            render.render(garment.image, garment.alpha, design=design, cloth=cloth, scene=render.without_folds(scene)),
+    worn, flat = (
+        high_pass(
+            render.render(garment.image, garment.alpha, design=design, cloth=cloth, scene=one),
+            inside, share=0.02, eps=1e-3, blur=0.0,
         )
-    ]
-    shade = np.exp(both[0] - both[1])
-    weight = inside.astype(np.float64)
-    sigma = 0.02 * np.sqrt(np.count_nonzero(inside))
-
-    def passed(logs: np.ndarray) -> np.ndarray:
-        mean = cv2.GaussianBlur(logs * weight, (0, 0), sigma) / np.maximum(
-            cv2.GaussianBlur(weight, (0, 0), sigma), 1e-6
-        )
-        return (logs - mean)[inside]
-
-    before = np.log(light.luminance(light.decode_bytes(garment.image)).astype(np.float64) + 1e-3)
-    return float(np.corrcoef(passed(before), passed(np.log(shade.astype(np.float64))))[0, 1])
+        for one in (scene, render.without_folds(scene))
+    )  # fmt: skip
+    before = high_pass(garment.image, inside, share=0.02, eps=1e-3, blur=0.0)
+    drawn_folds = worn - flat
+    kept = float(np.corrcoef(before, drawn_folds)[0, 1])
+    # folds that are kept by r, beside an unrelated pattern p: 0.6 = r f / sqrt(f^2 + p^2), solved for p
+    bearable = drawn_folds.std() * np.sqrt(max(0.0, (kept / 0.6) ** 2 - 1))
+    return UnderPattern(kept, float(drawn_folds.std()), float(flat.std()), float(bearable / max(flat.std(), 1e-6)))
 
 
 def speed(garment: Garment, megapixels: float, prompt: str) -> dict[str, float]:
@@ -241,7 +250,7 @@ class Row:
     kind: str
     folds: float
     worst: float
-    cleared: float | None = None
+    under: UnderPattern | None = None
 
 
 def measure_folds(garment: Garment, inside: np.ndarray) -> list[Row]:
@@ -249,8 +258,8 @@ def measure_folds(garment: Garment, inside: np.ndarray) -> list[Row]:
     for prompt in (*SOLIDS, *PATTERNS):
         kind = "pattern" if prompt in PATTERNS else "structure" if any(w in prompt for w in LOOSE) else "solid"
         median, worst = folds_kept(garment.image, dressed(garment, prompt), inside)
-        cleared = folds_under_pattern(garment, prompt, inside) if kind != "solid" else None
-        rows.append(Row(garment.name, prompt, kind, round(median, 3), round(worst, 3), cleared and round(cleared, 3)))
+        under = folds_under_pattern(garment, prompt, inside) if kind != "solid" else None
+        rows.append(Row(garment.name, prompt, kind, round(median, 3), round(worst, 3), under))
     return rows
 
 
@@ -289,7 +298,11 @@ def main() -> None:
         for garment in garments:
             for row in measure_folds(garment, insides[garment.name]):
                 report["folds"].append(asdict(row))
-                cleared = "" if row.cleared is None else f"  pattern divided out {row.cleared:6.3f}"
+                cleared = ""
+                if row.under is not None:
+                    cleared = (
+                        f"  pattern divided out {row.under.kept:6.3f}, contrast for 0.6: x {row.under.contrast:.2f}"
+                    )
                 print(
                     f"{row.garment:24s} {row.kind:9s} {row.prompt:26s} {row.folds:6.3f} worst {row.worst:6.3f}{cleared}"
                 )
