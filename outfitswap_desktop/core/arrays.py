@@ -9,6 +9,7 @@ RGB = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 Alpha = NDArray[np.uint8]
 F32 = NDArray[np.float32]
+Bool = NDArray[np.bool_]
 
 
 def frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:

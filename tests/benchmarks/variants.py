@@ -147,10 +147,14 @@ def dyed(
         new[..., 1] += 45 * spots
         new[..., 2] += 10 * spots
     new[..., 0] = np.clip(new[..., 0], 2, 99)
-    other = np.clip(cv2.cvtColor(new.astype(np.float32), cv2.COLOR_Lab2RGB) * 255, 0, 255)
-    soft = cv2.GaussianBlur(mask, (0, 0), 1.0)[..., None] / 255.0
-    photo = np.clip(other * soft + sample.photo * (1 - soft) + 0.5, 0, 255).astype(np.uint8)
-    return replace(sample, photo=photo)
+    return replace(sample, photo=painted(sample.photo, new, cv2.GaussianBlur(mask, (0, 0), 1.0) / 255.0))
+
+
+def painted(photo: RGB, lab: NDArray[np.floating], share: NDArray[np.floating]) -> RGB:
+    """`photo` with a `share` (H, W) 0..1 of other Lab colours (H, W, 3)."""
+    other = np.clip(cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_Lab2RGB) * 255, 0, 255)
+    soft = share[..., None]
+    return np.clip(other * soft + photo * (1 - soft) + 0.5, 0, 255).astype(np.uint8)
 
 
 def bared(sample: Sample, zone: str, part: Callable[[Mask], NDArray[np.bool_]]) -> Sample:
@@ -171,9 +175,7 @@ def bared(sample: Sample, zone: str, part: Callable[[Mask], NDArray[np.bool_]]) 
     light = np.clip(0.6 * (broad - np.median(lab[mask > 0, 0])), -14, 10)
     grain = cv2.GaussianBlur(np.random.default_rng(2).normal(0, 3, mask.shape), (0, 0), 1.0)
     new = np.dstack([np.clip(middle[0] + light + grain, 2, 99), *(np.full(mask.shape, v) for v in middle[1:])])
-    other = np.clip(cv2.cvtColor(new.astype(np.float32), cv2.COLOR_Lab2RGB) * 255, 0, 255)
-    soft = cv2.GaussianBlur(skin.astype(np.float32), (0, 0), 1.0)[..., None]
-    photo = np.clip(other * soft + sample.photo * (1 - soft) + 0.5, 0, 255).astype(np.uint8)
+    photo = painted(sample.photo, new, cv2.GaussianBlur(skin.astype(np.float32), (0, 0), 1.0))
     zones = {k: np.where(skin, 0, v).astype(np.uint8) for k, v in sample.zones.items()}
     return replace(sample, photo=photo, zones={k: v for k, v in zones.items() if v.any()})
 

@@ -32,7 +32,7 @@ def dressed(*stretches: tuple[int, tuple[float, float, float] | F32]) -> F32:
 @pytest.mark.parametrize("light", [0.75, 1.0, 1.15], ids=["shade", "same", "lit"])
 def test_a_belly_between_two_garments_is_found_in_any_light(face: F32, light: float) -> None:
     lab = dressed((0, NAVY), (185, face * light), (225, KHAKI if face is DARK_FACE else BLACK))
-    found = bare.belly(standing(), lab, FREE, skin=face)
+    found = bare.find(standing(), lab, FREE, skin=face).belly
     assert found[190:220, 100:140].mean() > 0.95
     assert not found[:180].any()
     assert not found[232:].any()
@@ -49,22 +49,22 @@ def test_a_belly_between_two_garments_is_found_in_any_light(face: F32, light: fl
     ],
 )
 def test_cloth_in_the_colour_of_skin_is_no_belly(stretches: tuple[tuple[int, F32], ...]) -> None:
-    assert not bare.belly(standing(), dressed(*stretches), FREE, skin=FACE).any()
+    assert not bare.find(standing(), dressed(*stretches), FREE, skin=FACE).belly.any()
 
 
 def test_black_cloth_is_not_dark_skin_in_the_shade() -> None:
     lab = dressed((0, KHAKI), (185, BLACK), (225, KHAKI))
-    assert not bare.belly(standing(), lab, FREE, skin=DARK_FACE).any()
+    assert not bare.find(standing(), lab, FREE, skin=DARK_FACE).belly.any()
 
 
 def test_without_a_face_nothing_is_told_by_its_colour() -> None:
     lab = dressed((0, NAVY), (185, FACE), (225, BLACK))
-    assert not bare.belly(standing(), lab, FREE, skin=None).any()
-    assert not bare.thighs(standing(), lab, FREE, skin=None).any()
+    assert not bare.find(standing(), lab, FREE, skin=None).belly.any()
+    assert not bare.find(standing(), lab, FREE, skin=None).thighs.any()
 
 
 def test_thighs_under_a_short_hem_are_skin() -> None:
-    found = bare.thighs(standing(), dressed((0, NAVY), (275, FACE)), FREE, skin=FACE)
+    found = bare.find(standing(), dressed((0, NAVY), (275, FACE)), FREE, skin=FACE).thighs
     assert found[285:315, 146:152].all()
     assert not found[:270].any()
 
@@ -78,7 +78,7 @@ def test_thighs_under_a_short_hem_are_skin() -> None:
     ],
 )
 def test_long_trousers_are_no_bare_thighs(stretches: tuple[tuple[int, F32], ...]) -> None:
-    assert not bare.thighs(standing(), dressed(*stretches), FREE, skin=FACE).any()
+    assert not bare.find(standing(), dressed(*stretches), FREE, skin=FACE).thighs.any()
 
 
 def test_told_skin_moves_the_prior_and_keeps_it_a_distribution() -> None:

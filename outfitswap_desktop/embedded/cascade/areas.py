@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from outfitswap_desktop.core.arrays import F32, RGB, Mask
-from outfitswap_desktop.embedded.cascade.labelling import BOTTOM, CHIN_LINE, HAIR, SHOES, SKIN, TOP, Bool, Labels
+from outfitswap_desktop.core.arrays import F32, RGB, Bool, Mask
+from outfitswap_desktop.embedded.cascade.labelling import BOTTOM, CHIN_LINE, HAIR, SHOES, SKIN, TOP, Labels
 from outfitswap_desktop.embedded.cascade.proportions import Figure, head_radius
 from outfitswap_desktop.embedded.parse.smooth import GuidedFilter, enlarged
 

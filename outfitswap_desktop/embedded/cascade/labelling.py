@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outfitswap_desktop.core.arrays import F32
+from outfitswap_desktop.core.arrays import F32, Bool
 from outfitswap_desktop.embedded.cascade.proportions import CHIN, FEET, Figure, half_width, head_radius, step
 from outfitswap_desktop.embedded.parse import colours
 from outfitswap_desktop.embedded.parse.smooth import GuidedFilter
@@ -24,7 +24,6 @@ LIKE_FACE = 0.3
 """How much likelier bare skin is where the colour is the face's and the garments' is not."""
 LEAST_LEGS = 4.08
 """A picture that ends above this height shows too little below the waist to tell a bottom from a top."""
-Bool = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from outfitswap_desktop.core.arrays import RGB, Mask
+from outfitswap_desktop.core.arrays import RGB, Bool, Mask
 from outfitswap_desktop.core.job import CancelToken
 from outfitswap_desktop.core.regions import Person, ProtectedArea, Region, Segmentation
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.embedded.cascade import areas, silhouette
 from outfitswap_desktop.embedded.cascade.faces import Face, find_faces
-from outfitswap_desktop.embedded.cascade.labelling import Bool, Labels, label
+from outfitswap_desktop.embedded.cascade.labelling import Labels, label
 from outfitswap_desktop.embedded.cascade.proportions import Figure, axes_of, figure_of, person_box
 from outfitswap_desktop.errors import NobodyFound
 

@@ -6,16 +6,16 @@ cloth of another colour: a beige shirt or khaki trousers have the face's colour 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from outfitswap_desktop.core.arrays import F32
+from outfitswap_desktop.core.arrays import F32, Bool
 from outfitswap_desktop.embedded.parse import parts as pt
 from outfitswap_desktop.embedded.parse import skeleton as p
 from outfitswap_desktop.embedded.parse.parts import BOTTOM, SKIN, TOP, Figure
-
-Bool = NDArray[np.bool_]
+from outfitswap_desktop.embedded.parse.smooth import stretches
 
 GAPS = (10.0, 6.0, 4.0)
 """Greatest distances of bare skin's colours to the face's, tried in turn: the smaller tell it from khaki."""
@@ -40,33 +40,43 @@ OTHER = 0.35
 """Cloth beside the skin may look like it in at most this share of its area."""
 
 
-def belly(figure: Figure, lab: F32, free: Bool, *, skin: F32 | None) -> Bool:
-    """Map (h, w) of a bare belly: a band across the trunk like the face (`skin`, Lab (3,)) with cloth above and below it.
+@dataclass(frozen=True, slots=True, eq=False)
+class Bare:
+    """Maps (h, w) of bare skin: the `belly`, between two garments, and the `thighs`."""
 
-    `free` (h, w) is the person without the forearms. All False without a `skin`, or where there is none such.
+    belly: Bool
+    thighs: Bool
+
+    @property
+    def skin(self) -> Bool:
+        return self.belly | self.thighs
+
+
+def find(figure: Figure, lab: F32, free: Bool, *, skin: F32 | None) -> Bare:
+    """Bare belly and thighs by the colour of the face (`skin`, Lab (3,)); none without it.
+
+    `free` (h, w) is the person without the forearms.
     """
-    nothing = np.zeros(figure.size, bool)
     if skin is None:
-        return nothing
-    down = figure.down()
-    ys, xs = pt.grid(figure.size)
-    axis, base = figure.axis, figure.neck_base
-    across = np.abs((xs - base[0]) * axis[1] - (ys - base[1]) * axis[0]) / figure.unit
+        return Bare(np.zeros(figure.size, bool), np.zeros(figure.size, bool))
     gap = _gap(figure, lab, skin)
+    return Bare(_belly(figure, gap, free), _thighs(figure, gap, free))
+
+
+def _belly(figure: Figure, gap: F32, free: Bool) -> Bool:
+    """A band across the trunk that is like skin, with cloth above and below it."""
+    down = figure.down()
+    core = free & (np.abs(figure.across()) < 0.26 * figure.unit)
     for most in GAPS:
-        like = gap < most
-        band = _band(down, free & (across < 0.26), like, least=0.05 * figure.unit)
+        band = _band(down, core, gap < most, least=0.05 * figure.unit)
         if band is not None:
             return np.asarray((down >= band[0]) & (down < band[1]) & (gap < LOOSE * most) & free, bool)
-    return nothing
+    return np.zeros(figure.size, bool)
 
 
-def thighs(figure: Figure, lab: F32, free: Bool, *, skin: F32 | None) -> Bool:
-    """Map (h, w) of bare thighs below a hem: along the thigh, cloth turns into what is like the face (`skin`, Lab (3,))."""
+def _thighs(figure: Figure, gap: F32, free: Bool) -> Bool:
+    """What lies below a hem: along the thigh, cloth turns into what is like skin."""
     found = np.zeros(figure.size, bool)
-    if skin is None:
-        return found
-    gap = _gap(figure, lab, skin)
     for hip, knee in ((p.LEFT_HIP, p.LEFT_KNEE), (p.RIGHT_HIP, p.RIGHT_KNEE)):
         start, end = figure.points[hip], figure.points[knee]
         core = free & (pt.to_capsule(figure.size, start, end) < 0.1 * figure.unit)
@@ -121,7 +131,7 @@ def _band(down: F32, core: Bool, like: Bool, *, least: float) -> tuple[float, fl
     """From where to where along `down` the `core` is `like` skin between two stretches that are not; None if nowhere."""
     steps = np.arange(-0.05, 1.9, STEP, dtype=np.float32)
     share, known = _shares(down, core, like, steps=steps, least=least)
-    for first, last in _runs((share > 0.6) & known):
+    for first, last in stretches((share > 0.6) & known):
         top, low = float(steps[first]), float(steps[last])
         if low - top < BELLY_LEAST or not BELLY[0] <= top <= BELLY_TOP or low > BELLY[1]:
             continue
@@ -138,7 +148,7 @@ def _hem(along: F32, core: Bool, like: Bool, *, least: float) -> float | None:
     """Where along the thigh cloth ends and what is `like` skin begins and goes on; None where nothing of the kind is seen."""
     steps = np.arange(-0.1, 1.0 + STEP, STEP, dtype=np.float32)
     share, known = _shares(along, core, like, steps=steps, least=least)
-    runs = _runs((share > 0.6) & known)
+    runs = stretches((share > 0.6) & known)
     if not runs:
         return None
     first, last = runs[-1]
@@ -165,9 +175,3 @@ def _along(size: tuple[int, int], start: F32, end: F32) -> F32:
     ys, xs = pt.grid(size)
     way = end - start
     return np.asarray(((xs - start[0]) * way[0] + (ys - start[1]) * way[1]) / max(1e-3, float(way @ way)), np.float32)
-
-
-def _runs(marked: Bool) -> list[tuple[int, int]]:
-    """The stretches of `marked` (n,) as (first, one past the last)."""
-    steps = np.flatnonzero(np.diff(np.concatenate([[0], marked.astype(np.int8), [0]])))
-    return [(int(a), int(b)) for a, b in steps.reshape(-1, 2)]

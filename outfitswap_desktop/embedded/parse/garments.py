@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from outfitswap_desktop.core.arrays import F32, Mask
+from outfitswap_desktop.core.arrays import F32, Bool, Mask
 from outfitswap_desktop.core.zones import Zone
 from outfitswap_desktop.embedded.parse import layers, waist
 from outfitswap_desktop.embedded.parse.labelling import Labelling
 from outfitswap_desktop.embedded.parse.parts import BOTTOM, TOP, Figure, PartMap
-from outfitswap_desktop.embedded.parse.seeds import Bool
 from outfitswap_desktop.embedded.parse.waist import Waist
 
 CRUMB = 0.03
@@ -45,17 +44,18 @@ def find_garments(state: Labelling, figure: Figure, parts: PartMap, *, bare: F32
     central = np.asarray(np.clip(1 - 1.2 * np.asarray(arms) * (1 - bare), 0, 1), np.float32)
     line = waist.find_waist(figure, np.asarray(cloth * central, np.float32), lab=state.lab)
     seen_below = np.count_nonzero((figure.down() > 1.0) & (cloth > 0.5)) / figure.unit**2
-    one_colour = line.contrast < 0.15 and line.apart < 0.3
-    no_line = seen_below < 0.35 and line.contrast < 0.12
-    if belly.any():
-        one_colour = no_line = False
+    parted = bool(belly.any())
+    one_colour = not parted and line.contrast < 0.15 and line.apart < 0.3
+    no_line = not parted and seen_below < 0.35 and line.contrast < 0.12
     on_trunk = central > 0.5
     seen_above = np.count_nonzero((figure.down() < 0.8) & (cloth > 0.5)) / figure.unit**2
     no_top = not no_line and seen_above < 0.25 and line.contrast < 0.3
-    below = np.full_like(line.below, no_top) if no_line or no_top else line.below
-    below = _with_tails(below, line, state, figure=figure, cloth=cloth)
-    if belly.any():
-        below = figure.down() > float(np.median(figure.down()[belly]))
+    if parted:
+        down = figure.down()
+        below = np.asarray(down > np.median(down[belly]), bool)
+    else:
+        below = np.full_like(line.below, no_top) if no_line or no_top else line.below
+        below = _with_tails(below, line, state, figure=figure, cloth=cloth)
     upper = np.where(on_trunk, cloth * ~below, top)
     lower = np.where(on_trunk, cloth * below, bottom)
     if no_line:

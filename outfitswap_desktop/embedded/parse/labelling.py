@@ -8,12 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outfitswap_desktop.core.arrays import F32, RGB
+from outfitswap_desktop.core.arrays import F32, RGB, Bool
 from outfitswap_desktop.embedded.parse import colours
 from outfitswap_desktop.embedded.parse.colours import Mixture
 from outfitswap_desktop.embedded.parse.parallel import two_at_a_time
 from outfitswap_desktop.embedded.parse.parts import BACKGROUND, BOTTOM, SHOES, SKIN, TOP, Figure
-from outfitswap_desktop.embedded.parse.seeds import Bool
 from outfitswap_desktop.embedded.parse.smooth import GuidedFilter
 
 COLOUR_WEIGHT = 0.6

@@ -5,12 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from outfitswap_desktop.core.arrays import F32
+from outfitswap_desktop.core.arrays import F32, Bool
 from outfitswap_desktop.embedded.parse import colours
 from outfitswap_desktop.embedded.parse import skeleton as p
 from outfitswap_desktop.embedded.parse.labelling import COLOUR_WEIGHT, Labelling
-from outfitswap_desktop.embedded.parse.parts import SKIN, Figure, PartMap, grid, unit_vector
-from outfitswap_desktop.embedded.parse.seeds import Bool
+from outfitswap_desktop.embedded.parse.parts import SKIN, Figure, PartMap
 
 LEAST_GAP = 13.0
 """Lab distance (lightness weighs 0.7) that the two layers' medians must differ by."""
@@ -92,13 +91,8 @@ def _below_throat(state: Labelling, figure: Figure, *, upper: Bool) -> Bool | No
 
 def _lateral(figure: Figure) -> F32:
     """Map (h, w): distance from the trunk's axis in half shoulder widths, signed."""
-    ys, xs = grid(figure.size)
-    axis, base = figure.axis, figure.neck_base
     half = 0.5 * float(np.hypot(*(figure.points[p.LEFT_SHOULDER] - figure.points[p.RIGHT_SHOULDER])))
-    normal = unit_vector(np.array([axis[1], -axis[0]], np.float32))
-    return np.asarray(
-        ((xs - base[0]) * normal[0] + (ys - base[1]) * normal[1]) / max(half, 0.2 * figure.unit), np.float32
-    )
+    return np.asarray(figure.across() / max(half, 0.2 * figure.unit), np.float32)
 
 
 def _ratio(state: Labelling, outer: Bool, inner: Bool, upper: Bool) -> F32:

@@ -86,6 +86,13 @@ class Figure:
         base, axis = self.neck_base, self.axis
         return np.asarray(((xs - base[0]) * axis[0] + (ys - base[1]) * axis[1]) / self.trunk_length, np.float32)
 
+    def across(self) -> F32:
+        """Map (h, w): distance from the trunk's axis in pixels, signed."""
+        ys, xs = grid(self.size)
+        base, axis = self.neck_base, self.axis
+        normal = unit_vector(np.array([axis[1], -axis[0]], np.float32))
+        return np.asarray((xs - base[0]) * normal[0] + (ys - base[1]) * normal[1], np.float32)
+
 
 def grid(size: tuple[int, int]) -> tuple[F32, F32]:
     """Row and column coordinates (h, 1) and (1, w) as float32."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from outfitswap_desktop.core.arrays import F32
+from outfitswap_desktop.core.arrays import F32, Bool
 from outfitswap_desktop.embedded.parse import colours
 from outfitswap_desktop.embedded.parse import parts as pt
 from outfitswap_desktop.embedded.parse.labelling import Labelling
 from outfitswap_desktop.embedded.parse.parts import BOTTOM, HAIR, SHOES, SKIN, TOP, Figure
-from outfitswap_desktop.embedded.parse.seeds import FACE_OVAL, Bool
+from outfitswap_desktop.embedded.parse.seeds import FACE_OVAL
 
 
 def protected_maps(figure: Figure, state: Labelling, person: F32) -> dict[str, tuple[F32, float]]:

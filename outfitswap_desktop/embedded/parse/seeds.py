@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from outfitswap_desktop.core.arrays import F32
+from outfitswap_desktop.core.arrays import F32, Bool
 from outfitswap_desktop.embedded.parse import bare
 from outfitswap_desktop.embedded.parse import parts as pt
 from outfitswap_desktop.embedded.parse import skeleton as p
+from outfitswap_desktop.embedded.parse.bare import Bare
 from outfitswap_desktop.embedded.parse.parts import Figure
-
-Bool = NDArray[np.bool_]
 
 FACE_OVAL = (
     10,
@@ -67,13 +65,10 @@ CHEEKS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
-    """`labels`: one boolean map (h, w) per label of parts.LABELS; `belly` (h, w): skin between two garments; `bare` (h, w):
-    that and the skin of thighs.
-    """
+    """`labels`: one boolean map (h, w) per label of parts.LABELS; `bare`: the skin where clothes were looked for."""
 
-    labels: tuple[Bool, ...]
-    belly: Bool
-    bare: Bool
+    labels: list[Bool]
+    bare: Bare
 
 
 def first_samples(figure: Figure, lab: F32, person: F32) -> Samples:
@@ -87,14 +82,13 @@ def first_samples(figure: Figure, lab: F32, person: F32) -> Samples:
     forearms = _forearms(figure)
     free = (person > 0.5) & ~forearms
     told = None if figure.headless else median  # without a face the skin is a guess
-    belly = bare.belly(figure, lab, free, skin=told)
-    thighs = bare.thighs(figure, lab, free, skin=told)
+    shown = bare.find(figure, lab, free, skin=told)
     limbs = np.zeros(size, bool)
     if median is not None:
         like = _skin_distance(lab, median) < 12
         for outline in pt.hand_outlines(figure):
             skin |= (pt.filled(size, outline) > 0) & sure & like
-        chest = _trunk_core(figure) & sure & ~_forearms(figure)
+        chest = _trunk_core(figure) & sure & ~forearms
         distinct = np.count_nonzero(chest & like) < 0.25 * np.count_nonzero(chest)
         # without a face the skin is a guess: khaki shins under khaki thighs are trousers
         legs = not figure.headless or np.count_nonzero(_thighs(figure) & sure & like) < 0.3 * np.count_nonzero(
@@ -104,9 +98,9 @@ def first_samples(figure: Figure, lab: F32, person: F32) -> Samples:
             if name in ("forearm", "upper_arm") or (name == "shin" and legs):
                 core = pt.to_capsule(size, figure.points[start], figure.points[end]) < 0.07 * unit
                 limbs |= core & like & sure
-    top = _trunk_core(figure) & sure & ~belly
-    bottom = _thighs(figure) & sure & ~thighs
-    skin |= (belly | thighs) & sure
+    top = _trunk_core(figure) & sure & ~shown.belly
+    bottom = _thighs(figure) & sure & ~shown.thighs
+    skin |= shown.skin & sure
     if np.count_nonzero(bottom) < 0.02 * unit**2:
         bottom |= _hip_band(figure) & sure
     shoes = np.zeros(size, bool)
@@ -117,12 +111,10 @@ def first_samples(figure: Figure, lab: F32, person: F32) -> Samples:
             continue
         shoes |= pt.to_capsule(size, figure.points[heel], figure.points[toe]) < 0.06 * unit
     shoes &= sure
-    bottom &= ~shoes & ~top & ~belly
+    bottom &= ~shoes & ~top & ~shown.belly
     hair = _hair(figure, lab, person, median)
     outside = person < 0.08
-    return Samples(
-        (outside, skin | (limbs & ~top), hair, top & ~forearms, bottom & ~forearms, shoes), belly, belly | thighs
-    )
+    return Samples([outside, skin | (limbs & ~top), hair, top & ~forearms, bottom & ~forearms, shoes], shown)
 
 
 def _skin_distance(lab: F32, skin: F32) -> F32:

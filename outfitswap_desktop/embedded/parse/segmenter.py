@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from outfitswap_desktop.core.arrays import F32, RGB
+from outfitswap_desktop.core.arrays import F32, RGB, Bool
 from outfitswap_desktop.core.job import CancelToken
 from outfitswap_desktop.core.regions import BodyAxis, Person, ProtectedArea, Region, Segmentation
 from outfitswap_desktop.core.zones import Zone
@@ -21,7 +21,7 @@ from outfitswap_desktop.embedded.parse.labelling import Labelling
 from outfitswap_desktop.embedded.parse.parallel import two_at_a_time
 from outfitswap_desktop.embedded.parse.parts import Figure
 from outfitswap_desktop.embedded.parse.persons import Candidate
-from outfitswap_desktop.embedded.parse.seeds import Bool
+from outfitswap_desktop.embedded.parse.smooth import stretches
 from outfitswap_desktop.embedded.parse.solutions import Pose, Solutions
 from outfitswap_desktop.errors import NobodyFound
 
@@ -115,13 +115,13 @@ class MediaPipeSegmenter:
         part_map = parts.part_map(figure)
         prior = parts.label_prior(figure, part_map, person)
         samples = seeds.first_samples(figure, labelling.lab_of(frame.picture), person)
-        bare.apply(prior, samples.bare)
-        state = labelling.label(frame.picture, figure, prior, samples=list(samples.labels), person=person)
+        bare.apply(prior, samples.bare.skin)
+        state = labelling.label(frame.picture, figure, prior, samples=samples.labels, person=person)
         cancel.check()
         sleeves = limbs.changes(figure, state.likelihood, person)
         limbs.apply(figure, state.prior, sleeves)
         state.judge()
-        worn = find_garments(state, figure, part_map, bare=limbs.bare(figure, sleeves), belly=samples.belly)
+        worn = find_garments(state, figure, part_map, bare=limbs.bare(figure, sleeves), belly=samples.bare.belly)
         return Reading(frame, figure, person, state, worn, overlap(pose.mask, selfie))
 
     def _second_look(self, picture: RGB, first: Pose, *, face: bool) -> Pose:
@@ -187,11 +187,7 @@ def _headless(figure: Figure, person: F32) -> bool:
 
 def _breadth(row: Bool, x: int) -> int:
     """Length of the stretch of `row` (w,) about `x`: a raised hand beside the head is not the head."""
-    if not row[x]:
-        return 0
-    gaps = np.flatnonzero(~row)
-    left, right = gaps[gaps < x], gaps[gaps > x]
-    return int((right[0] if right.size else len(row)) - (left[-1] if left.size else -1) - 1)
+    return next((end - first for first, end in stretches(row) if first <= x < end), 0)
 
 
 def _choose(found: list[Candidate], person: int | None) -> int:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outfitswap_desktop.core.arrays import F32, RGB
+from outfitswap_desktop.core.arrays import F32, RGB, Bool
 
 
 class GuidedFilter:
@@ -119,12 +119,17 @@ def _decided(coefficients: list[F32]) -> tuple[NDArray[np.uint8], NDArray[np.uin
     return np.asarray(inside, np.uint8), np.asarray(1 - inside - outside, np.uint8)
 
 
-def _runs(marked: NDArray[np.bool_], width: int) -> list[tuple[int, int]]:
-    """The stretches of `marked` (w,) as (left, right) in a picture of `width`, a little wider; those that touch are one."""
+def stretches(marked: Bool) -> list[tuple[int, int]]:
+    """The stretches of `marked` (n,) as (first, one past the last)."""
     steps = np.flatnonzero(np.diff(np.concatenate([[0], marked.astype(np.int8), [0]])))
+    return [(int(first), int(end)) for first, end in steps.reshape(-1, 2)]
+
+
+def _runs(marked: Bool, width: int) -> list[tuple[int, int]]:
+    """The stretches of `marked` (w,) as (left, right) in a picture of `width`, a little wider; those that touch are one."""
     scale = width / len(marked)
     runs: list[tuple[int, int]] = []
-    for start, end in steps.reshape(-1, 2):
+    for start, end in stretches(marked):
         left, right = max(0, int(start * scale) - 1), min(width, int(np.ceil(end * scale)) + 1)
         if runs and left <= runs[-1][1]:
             runs[-1] = (runs[-1][0], right)

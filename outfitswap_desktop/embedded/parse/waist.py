@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outfitswap_desktop.core.arrays import F32
+from outfitswap_desktop.core.arrays import F32, Bool
 from outfitswap_desktop.embedded.parse import colours
 from outfitswap_desktop.embedded.parse.parts import Figure
-from outfitswap_desktop.embedded.parse.seeds import Bool
 
 CLIP = 1.5
 """A pixel's vote between top and bottom is clipped to this many nats."""
